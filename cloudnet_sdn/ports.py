@@ -1,0 +1,168 @@
+"""What the roles need from the outside, as Protocols.
+
+Plugins, clocks and peers implement these; `roles/` names nothing else. Specs and answers are
+JSON-able dictionaries, because they are kept in the store and sent over XML-RPC.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NewType, Protocol, runtime_checkable
+
+from mip.model import Problem, Options, Reason, Result
+from rdl.graph import Element, Graph, MappingGraph
+
+CloudnetId = NewType("CloudnetId", str)
+OfferId = NewType("OfferId", str)
+Json = dict[str, Any]
+
+
+class Refused(Exception):
+    """A plugin's, a provider's or the mapper's "no", for good; becomes an offer's reasons."""
+
+    def __init__(self, reasons: Sequence[Reason]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("; ".join(f"{r.element}: {r.text}" for r in self.reasons))
+
+
+class Transient(Exception):
+    """It did not work now and may work later: the peer is away, busy or restarting."""
+
+
+@dataclass(frozen=True)
+class PlannedTask:
+    """One effect to bring about, as a value.
+
+    Attributes:
+        plugin: the registered name of the plugin that planned it.
+        target: the substrate element (or controller) it is about.
+        elements: the overlay elements it embeds.
+        spec: everything `make` needs, JSON-able.
+    """
+
+    plugin: str
+    target: str
+    elements: tuple[str, ...]
+    spec: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A planned task as the store has it: with an id, its CloudNet and what the shell answered."""
+
+    id: int
+    cloudnet: CloudnetId
+    plugin: str
+    target: str
+    elements: tuple[str, ...]
+    spec: Json
+    answer: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a plugin plans from: a solved request with its tags.
+
+    Attributes:
+        cloudnet: the id the tasks will belong to.
+        substrate: the UL graph the mapping refers to.
+        overlay: the OL1 graph.
+        mapping: the ML graph, with segments.
+        anchors: stub id to the substrate interface where it ends (see `mip.model.Problem`).
+        elements: the substrate elements of this plugin's types that the mapping uses.
+        options: the offer's options, `hold_s` among them.
+    """
+
+    cloudnet: CloudnetId
+    substrate: Graph
+    overlay: Graph
+    mapping: MappingGraph
+    anchors: Mapping[str, str]
+    elements: tuple[Element, ...]
+    options: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is seen of one overlay element: `state` with a `reason` where it isn't well."""
+
+    state: str
+    reason: str = ""
+
+
+class Plugin(Protocol):
+    """One way to embed what is mapped onto substrate elements of certain types."""
+
+    def plan(self, plan: Plan) -> list[PlannedTask]:
+        """The tasks that embed the plan's share. Pure."""
+
+    def make(self, task: Task) -> Json:
+        """Bring it about provisionally; idempotent. Answers what the store should keep.
+
+        Raises:
+            Refused: for good, with reasons.
+            Transient: the shell is away.
+        """
+
+    def confirm(self, task: Task) -> Json:
+        """Make the provisional permanent; idempotent. Raises as `make`."""
+
+    def remove(self, task: Task) -> None:
+        """Leave nothing of it, whatever had come of `make`; idempotent. Raises Transient."""
+
+    def observe(self, task: Task) -> Mapping[str, Observation]:
+        """What is seen of the task's overlay elements. Raises Transient."""
+
+
+@runtime_checkable
+class NodePlugin(Plugin, Protocol):
+    """A plugin whose tasks run VNodes. `vnodes` are overlay ids, a subset of the task's."""
+
+    def start(self, task: Task, vnodes: Sequence[str]) -> None:
+        """Boot them; returns once the intent is taken. Raises Transient, Refused."""
+
+    def stop(self, task: Task, vnodes: Sequence[str]) -> None:
+        """Shut them down."""
+
+    def powercycle(self, task: Task, vnodes: Sequence[str]) -> None:
+        """Stop and start."""
+
+    def console(self, task: Task, vnode: str) -> str:
+        """A single-use `wss://` URL of the VNode's serial console, one role further down."""
+
+
+@runtime_checkable
+class Synchronised(Protocol):
+    """A plugin whose substrate elements must be asked what they have (a provider's sums)."""
+
+    def offered(self, element: Element) -> Element:
+        """The element with what it offers now. Raises Transient when it is away."""
+
+
+class Embedder(Protocol):
+    """The solver behind the mapping component."""
+
+    def embed(self, problem: Problem, options: Options) -> Result:
+        """See `mip.embedding.embed`."""
+
+
+class Clock(Protocol):
+    """Time, so that tests own it. Aware UTC datetimes."""
+
+    def now(self) -> dt.datetime:
+        """The time."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let it pass."""
+
+
+class Rpc(Protocol):
+    """A peer's XML-RPC methods; raises the tree of `cloudnet_sdn.wire.faults`."""
+
+    def call(self, method: str, *args: Any, timeout_s: float | None = None) -> Any:
+        """Call `method` and answer its result."""
+
+
+RpcFactory = Callable[[str], Rpc]
