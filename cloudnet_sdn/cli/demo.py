@@ -1,0 +1,46 @@
+"""`cloudnet demo`: the command line of `cloudnet_sdn.demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cloudnet_sdn.cli.output import Format, format_option
+from cloudnet_sdn.demo.options import DemoOptions
+
+
+@click.command()
+@click.option(
+    "--vnodes",
+    type=click.Choice(["namespace"]),
+    default="namespace",
+    show_default=True,
+    help="How VNodes are run.",
+)
+@click.option(
+    "--request",
+    "request",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The RDL request to embed instead of the one that ships.",
+)
+@click.option("--keep", is_flag=True, help="Stay up until Ctrl-C and print how to use it.")
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".cloudnet"),
+    show_default=True,
+    help="Where stores, certificates and logs go.",
+)
+@format_option
+def demo(vnodes: str, request: Path | None, keep: bool, state: Path, fmt: Format) -> int:
+    """Embed a CloudNet across two providers on this machine, and prove it with packets.
+
+    A VNP and two PIPs, each with its own processes, store, controller, agents and certificates, on
+    a Mininet substrate of Open vSwitch datapaths. Needs root; `cloudnet doctor` says what else.
+    """
+    from cloudnet_sdn.demo import run
+
+    return run(
+        DemoOptions(vnodes=vnodes, request=request, keep=keep, state=state, format=fmt.value)
+    )

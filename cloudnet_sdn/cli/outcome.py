@@ -1,0 +1,105 @@
+"""How a command ends: the exit codes, and the one place where errors become them.
+
+| raised | code |
+| --- | --- |
+| nothing | 0 done |
+| `Failed`, fault 404, 429, 500, an offer that failed, anything unforeseen | 1 failed |
+| `click.UsageError`, fault 400 where no document was sent, a bad configuration file | 2 usage |
+| an embedding that is infeasible, an offer that was refused | 3 cannot be embedded or refused |
+| `rdl.errors.RdlError`, faults 400 and 413 where a document was sent | 4 invalid document |
+| faults 503, 504 | 5 a peer can't be reached |
+| faults 409, 410 | 6 conflict |
+| faults 401, 403 | 7 not allowed |
+
+Ctrl-C ends with 130, as shells expect.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+
+class Exit(enum.IntEnum):
+    """The exit codes of every command."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    REFUSED = 3
+    INVALID = 4
+    UNREACHABLE = 5
+    CONFLICT = 6
+    NOT_ALLOWED = 7
+    INTERRUPTED = 130
+
+
+BY_FAULT = {
+    400: Exit.USAGE,
+    401: Exit.NOT_ALLOWED,
+    403: Exit.NOT_ALLOWED,
+    404: Exit.FAILED,
+    409: Exit.CONFLICT,
+    410: Exit.CONFLICT,
+    413: Exit.INVALID,
+    429: Exit.FAILED,
+    500: Exit.FAILED,
+    503: Exit.UNREACHABLE,
+    504: Exit.UNREACHABLE,
+}
+
+
+class Failed(click.ClickException):
+    """A command that ends with `code` and says why on stderr."""
+
+    def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = int(code)
+
+
+@contextmanager
+def document_sent() -> Iterator[None]:
+    """Within it fault 400 means the document: exit code 4, not 2."""
+    from cloudnet_sdn.wire.faults import BadRequest
+
+    try:
+        yield
+    except BadRequest as error:
+        raise Failed(str(error), Exit.INVALID) from error
+
+
+def explain(error: BaseException) -> tuple[str, Exit]:
+    """What to tell the user about `error`, and the exit code it stands for."""
+    if isinstance(error, click.ClickException):
+        return error.format_message(), Exit(error.exit_code)
+    code = getattr(error, "code", None)
+    if isinstance(code, int) and code in BY_FAULT:
+        return _said(error, code), BY_FAULT[code]
+    if isinstance(error, OSError):
+        return _os_error(error), Exit.FAILED
+    if _is_rdl(error):
+        return str(error), Exit.INVALID
+    return f"unforeseen {type(error).__name__}: {error}", Exit.FAILED
+
+
+def _said(error: BaseException, code: int) -> str:
+    """The fault's text, with what the caller can do where that is known."""
+    wait = getattr(error, "retry_after_s", None)
+    if code == 429 and wait:
+        return f"{error} (try again in {wait:g} s)"
+    return str(error) or f"fault {code}"
+
+
+def _os_error(error: OSError) -> str:
+    if error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _is_rdl(error: BaseException) -> bool:
+    from rdl.errors import RdlError
+
+    return isinstance(error, RdlError)
