@@ -1,0 +1,223 @@
+"""The demo's story: request, hold, confirm, start, prove, give back; and the report of it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloudnet_sdn.demo.frames import Port, Taps, carried, leaks
+from cloudnet_sdn.demo.measure import measure_all
+from cloudnet_sdn.ports import Rpc
+from rdl.graph import Graph
+
+Say = Callable[[str], None]
+
+LOW, HIGH = 0.80, 1.05  # what greedy TCP must get of what is reserved
+
+
+class DemoFailed(Exception):
+    """A step did not come to the end it must come to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a VNode runs, as its host's agent says.
+
+    Attributes:
+        provider: the provider's name.
+        netns: path of its network namespace.
+        devices: VLink id to the interface's name in there.
+    """
+
+    provider: str
+    netns: str
+    devices: Mapping[str, str]
+
+
+@dataclass
+class Report:
+    """The contract's `demo --format json`."""
+
+    ok: bool = False
+    cloudnet: str = ""
+    vnodes: dict[str, dict[str, str]] = field(default_factory=dict)
+    vlinks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    left_behind: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """As a JSON-able dictionary in the contract's order."""
+        return {
+            "ok": self.ok,
+            "cloudnet": self.cloudnet,
+            "vnodes": self.vnodes,
+            "vlinks": self.vlinks,
+            "seconds": {k: round(v, 2) for k, v in self.seconds.items()},
+            "left_behind": self.left_behind,
+        }
+
+
+@dataclass
+class Story:
+    """Plays a request through a VNP.
+
+    Attributes:
+        vnp: the VNP's facade, as the customer.
+        request: the parsed request, and `text`, as it is sent.
+        say: prints one line of progress.
+        report: what came of it.
+    """
+
+    vnp: Rpc
+    request: Graph
+    text: str
+    say: Say
+    report: Report
+
+    def hold(self) -> dict[str, Any]:
+        """Stage one: ask for an offer and wait until it is held.
+
+        Raises:
+            DemoFailed: it was refused or failed.
+        """
+        begun = time.monotonic()
+        options = {"hold_s": 300, "wait_s": 60}
+        offer = self.vnp.call(
+            "negotiation.request", str(uuid.uuid4()), self.text, options, timeout_s=90
+        )
+        offer = self._until(
+            lambda: self.vnp.call("negotiation.offer", offer["offer"]),
+            lambda o: o["state"] != "working",
+            "the offer",
+        )
+        self.report.seconds["request"] = time.monotonic() - begun
+        self.report.cloudnet = offer["cloudnet"]
+        if offer["state"] != "held":
+            why = "; ".join(f"{r['element']}: {r['text']}" for r in offer["reasons"])
+            raise DemoFailed(f"the offer is {offer['state']}: {why or 'no reason given'}")
+        price = f", {offer['price']:.2f} {offer['currency']} an hour" if offer["currency"] else ""
+        self.say(f"held {offer['cloudnet']} until {offer['expires']}{price}")
+        return dict(offer)
+
+    def confirm(self, offer: str) -> None:
+        """Stage two."""
+        begun = time.monotonic()
+        self.vnp.call("negotiation.confirm", offer, timeout_s=90)
+        got = self._until(
+            lambda: self.vnp.call("negotiation.offer", offer),
+            lambda o: o["state"] != "confirming",
+            "the confirmation",
+        )
+        self.report.seconds["confirm"] = time.monotonic() - begun
+        if got["state"] != "confirmed":
+            raise DemoFailed(f"the offer is {got['state']} instead of confirmed")
+        self.say("confirmed at every provider")
+
+    def start(self) -> None:
+        """Boot all VNodes and wait until all are seen running."""
+        begun = time.monotonic()
+        cloudnet = self.report.cloudnet
+        self.vnp.call("provisioning.start", cloudnet, [], timeout_s=90)
+        states = self._until(
+            lambda: self.vnp.call("provisioning.status", cloudnet),
+            lambda s: all(v in {"running", "failed"} for v in s.values()),
+            "the VNodes",
+        )
+        self.report.seconds["start"] = time.monotonic() - begun
+        self.say("running: " + ", ".join(f"{v} {s}" for v, s in sorted(states.items())))
+
+    def prove(self, located: Mapping[str, Located]) -> None:
+        """Send packets over every VLink and fill the report in."""
+        states = self.vnp.call("provisioning.status", self.report.cloudnet)
+        self.report.vnodes = {
+            v: {"provider": where.provider, "state": str(states.get(v, "unknown"))}
+            for v, where in sorted(located.items())
+        }
+        ports = self._ports(located)
+        by_vlink = {
+            link.id: [p for p in ports if p.vlink == link.id] for link in self.request.links()
+        }
+        with Taps(ports) as taps:
+            broadcasts = taps.broadcast()
+            self.say("broadcasts seen; forging tags and addresses from every VNode")
+            forged = taps.forge()
+        self.say("measuring greedy TCP on all VLinks at the same time")
+        measured = measure_all(by_vlink)
+        for link in self.request.links():
+            escaped = leaks(link.id, [*broadcasts, *forged])
+            for line in escaped[:5]:
+                self.say(f"LEAK: {line}")
+            self.report.vlinks[link.id] = {
+                "providers": sorted({located[p.vnode].provider for p in by_vlink[link.id]}),
+                "carries": carried(link.id, ports, broadcasts),
+                "isolated": not escaped,
+                "reserved_mbps": round(link.amount("bandwidth") / 1e6, 3),
+                "measured_mbps": measured[link.id].mbps,
+                "rtt_ms": measured[link.id].rtt_ms,
+            }
+        self.report.ok = all(v["state"] == "running" for v in self.report.vnodes.values()) and all(
+            _as_promised(v) for v in self.report.vlinks.values()
+        )
+
+    def release(self) -> None:
+        """Give everything back and wait until it is."""
+        cloudnet = self.report.cloudnet
+        self.vnp.call("negotiation.release", cloudnet, timeout_s=90)
+        self._until(
+            lambda: self.vnp.call("negotiation.status", cloudnet),
+            lambda s: s["state"] in {"released", "failed"},
+            "the release",
+        )
+        self.say("released")
+
+    def _ports(self, located: Mapping[str, Located]) -> list[Port]:
+        missing = [n.id for n in self.request.nodes() if n.id not in located]
+        if missing:
+            raise DemoFailed(f"no host has {', '.join(missing)}")
+        return [
+            Port(end, link.id, located[end].netns, located[end].devices[link.id])
+            for link in self.request.links()
+            for end in self.request.neighbours(link.id)
+        ]
+
+    def _until(
+        self,
+        look: Callable[[], Any],
+        done: Callable[[Any], bool],
+        what: str,
+        *,
+        timeout_s: float = 60.0,
+    ) -> Any:
+        deadline = time.monotonic() + timeout_s
+        while not done(seen := look()):
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"{what} took over {timeout_s:.0f} s; last seen: {seen}")
+            time.sleep(0.1)
+        return seen
+
+
+def _as_promised(vlink: Mapping[str, Any]) -> bool:
+    """Whether a VLink carries, is isolated and gives what was reserved."""
+    if not (vlink["carries"] and vlink["isolated"] and vlink["measured_mbps"] is not None):
+        return False
+    reserved = float(vlink["reserved_mbps"])
+    return not reserved or LOW * reserved <= vlink["measured_mbps"] <= HIGH * reserved
+
+
+def table(report: Report) -> Sequence[Sequence[str]]:
+    """The VLinks as rows of text for a table: id, providers, proof, Mbit/s, ms."""
+    return [
+        [
+            vlink,
+            "+".join(got["providers"]),
+            "yes" if got["carries"] else "NO",
+            "yes" if got["isolated"] else "NO",
+            f"{got['reserved_mbps']:g}",
+            "-" if got["measured_mbps"] is None else f"{got['measured_mbps']:g}",
+            "-" if got["rtt_ms"] is None else f"{got['rtt_ms']:g}",
+        ]
+        for vlink, got in report.vlinks.items()
+    ]
