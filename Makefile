@@ -1,0 +1,49 @@
+# The two that matter: `make demo` and `make test`. Both set up what they need, in either order.
+# As root on Debian 12; see scripts/set-up.
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+# A missing tool fails a test instead of skipping it: set-up has installed them all.
+CI ?= true
+export CI
+
+.PHONY: help demo test lint unit slow bench run dev clean
+
+help:                    ## Say what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run:                     ## Set up what cloudnet-sdn runs on: .venv/bin/cloudnet
+	@scripts/set-up run
+
+dev:                     ## Set up besides what the checks and tests need
+	@scripts/set-up dev
+
+demo: run                ## Embed a CloudNet across two providers on this machine
+	@$(BIN)/cloudnet demo $(ARGS)
+
+test: dev                ## Run every check and every test
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
+
+lint: dev                ## Run ruff, mypy and import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: dev                ## Run the tests
+	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+
+slow: dev                ## Run the slow lane: what takes minutes to hours
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+bench: dev               ## Run the benchmarks; prints ratios
+	@for script in bench/*.py; do \
+	    echo "== $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; \
+	done
+
+clean:                   ## Remove all that was made here
+	rm -rf $(VENV) .cloudnet build dist *.egg-info .hypothesis .coverage
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

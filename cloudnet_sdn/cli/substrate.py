@@ -1,0 +1,67 @@
+"""`cloudnet substrate show|load`, `drain`, `undrain`: what operators do with a role's substrate."""
+
+from __future__ import annotations
+
+import click
+
+from cloudnet_sdn.cli.connect import connected
+from cloudnet_sdn.cli.documents import print_document, read_underlay
+from cloudnet_sdn.cli.outcome import Exit, Failed, document_sent
+from cloudnet_sdn.cli.output import Format, emit, format_option, pairs, talk
+from cloudnet_sdn.cli.progress import working
+from cloudnet_sdn.client import RoleClient
+
+ELEMENT = click.argument("element")
+
+
+@click.group()
+def substrate() -> None:
+    """Show or load the substrate of a role."""
+
+
+@substrate.command()
+@click.option("--offered", is_flag=True, help="Only what it offers its callers: sums.")
+@format_option
+@connected
+def show(role: RoleClient, *, offered: bool, fmt: Format) -> None:
+    """Show the role's own substrate, in full (operators); `--format yaml` is RDL."""
+    from cloudnet_sdn.wire.faults import Forbidden
+
+    try:
+        text = role.offered() if offered else role.substrate()
+    except Forbidden as error:
+        hint = "" if offered else "; `--offered` shows what the role offers"
+        raise Failed(f"{error}{hint}", Exit.NOT_ALLOWED) from error
+    print_document(text, fmt)
+
+
+@substrate.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@format_option
+@connected
+def load(role: RoleClient, *, file: str, fmt: Format) -> None:
+    """Make FILE (RDL, layer underlay) the role's substrate."""
+    text = read_underlay(file)
+    with working("loading"), document_sent():
+        answer = role.load(text)
+    emit(fmt, answer, lambda: pairs(answer))
+
+
+@click.command()
+@ELEMENT
+@format_option
+@connected
+def drain(role: RoleClient, *, element: str, fmt: Format) -> None:
+    """Put nothing new onto ELEMENT; what is there stays."""
+    answer = role.drain(element)
+    emit(fmt, answer, lambda: talk(f"{element} takes nothing new"))
+
+
+@click.command()
+@ELEMENT
+@format_option
+@connected
+def undrain(role: RoleClient, *, element: str, fmt: Format) -> None:
+    """Use ELEMENT again."""
+    answer = role.undrain(element)
+    emit(fmt, answer, lambda: talk(f"{element} is in use again"))

@@ -1,0 +1,166 @@
+"""Which role is talked to, and as whom: options, environment, configuration files.
+
+Each of the four settings (`at`, `ca`, `cert`, `key`) is taken from the first that has it: the
+option, the variable `CLOUDNET_AT` … `CLOUDNET_KEY`, the profile. Profiles stand in
+`$XDG_CONFIG_HOME/cloudnet-sdn/config.toml` (else `~/.config/…`) and `/etc/cloudnet-sdn/config.toml`,
+the user's before the machine's:
+
+    default = "lab"
+
+    [profile.lab]
+    at = "https://vnp.example:8642/RPC2"
+    ca = "federation.pem"             # relative to this file
+    cert = "alice.pem"
+    key = "alice.key"
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cloudnet_sdn.wire.tls import TlsFiles
+
+SETTINGS = ("at", "ca", "cert", "key")
+SYSTEM_FILE = Path("/etc/cloudnet-sdn/config.toml")
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class ProfileError(Exception):
+    """The settings don't add up to a role that can be talked to; says what is missing and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A role to talk to: the URL of its facade, and the caller's files (None on plain loopback)."""
+
+    at: str
+    tls: TlsFiles | None
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """The profiles of the configuration files, by name, and the one that is the default."""
+
+    by_name: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    default: str | None = None
+
+    def get(self, name: str | None) -> Mapping[str, str]:
+        """The profile `name`; without a name the default one, or the only one, or none.
+
+        Raises:
+            ProfileError: there is no profile of that name.
+        """
+        wanted = name or self.default
+        if wanted is None:
+            return next(iter(self.by_name.values())) if len(self.by_name) == 1 else {}
+        if wanted not in self.by_name:
+            known = ", ".join(sorted(self.by_name)) or "none"
+            raise ProfileError(f"there is no profile {wanted!r} (known: {known})")
+        return self.by_name[wanted]
+
+
+def files(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where profiles are looked for, the most important first."""
+    home = Path(environ.get("HOME") or "/")
+    base = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return (base / "cloudnet-sdn" / "config.toml", SYSTEM_FILE)
+
+
+def load(paths: Sequence[Path]) -> Profiles:
+    """The profiles of those of `paths` that exist; an earlier file hides a later one's.
+
+    Raises:
+        ProfileError: a file can't be read, isn't TOML, or has keys that mean nothing.
+    """
+    by_name: dict[str, Mapping[str, str]] = {}
+    default: str | None = None
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise ProfileError(f"{path}: {error}") from error
+        one = _parse(text, path)
+        by_name = {**one.by_name, **by_name}
+        default = default or one.default
+    return Profiles(by_name, default)
+
+
+def resolve(
+    given: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    profiles: Profiles,
+    profile: str | None = None,
+) -> Target:
+    """The target that options, environment and profile add up to.
+
+    Args:
+        given: the options by setting, None or '' where not given.
+        environ: the process's environment.
+        profiles: of the configuration files.
+        profile: the profile's name; `CLOUDNET_PROFILE` and the default one otherwise.
+
+    Raises:
+        ProfileError: no URL, an unusable one, or a file of the caller's missing.
+    """
+    chosen = profiles.get(profile or environ.get("CLOUDNET_PROFILE") or None)
+    settings = {
+        name: given.get(name) or environ.get(f"CLOUDNET_{name.upper()}") or chosen.get(name) or ""
+        for name in SETTINGS
+    }
+    if not settings["at"]:
+        raise ProfileError("which role? Give --at URL, set CLOUDNET_AT, or write a profile")
+    return Target(settings["at"], _tls(settings))
+
+
+def _tls(settings: Mapping[str, str]) -> TlsFiles | None:
+    url = urlsplit(settings["at"])
+    if url.scheme == "http":
+        if url.hostname not in LOOPBACK:
+            raise ProfileError(f"{settings['at']}: plain HTTP is for loopback alone; use https://")
+        return None
+    if url.scheme != "https" or not url.hostname:
+        raise ProfileError(f"{settings['at']!r} is no URL of a role: https://HOST:PORT/RPC2")
+    missing = [f"--{name}" for name in SETTINGS[1:] if not settings[name]]
+    if missing:
+        raise ProfileError(
+            f"{settings['at']}: {', '.join(missing)} missing (or CLOUDNET_CA, CLOUDNET_CERT, "
+            "CLOUDNET_KEY, or a profile)"
+        )
+    ca, cert, key = (Path(settings[name]).expanduser() for name in SETTINGS[1:])
+    for path in (ca, cert, key):
+        if not path.is_file():
+            raise ProfileError(f"{path}: no such file")
+    return TlsFiles(ca=ca, cert=cert, key=key)
+
+
+def _parse(text: str, path: Path) -> Profiles:
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"{path}: {error}") from error
+    unknown = sorted(set(data) - {"default", "profile"})
+    if unknown:
+        raise ProfileError(f"{path}: unknown key {unknown[0]!r}")
+    default = data.get("default")
+    tables = data.get("profile", {})
+    if not isinstance(default, str | None) or not isinstance(tables, dict):
+        raise ProfileError(f"{path}: `default` is a profile's name, `[profile.NAME]` a table")
+    return Profiles({name: _profile(name, t, path) for name, t in tables.items()}, default)
+
+
+def _profile(name: str, table: object, path: Path) -> Mapping[str, str]:
+    if not isinstance(table, dict):
+        raise ProfileError(f"{path}: profile {name!r} is no table")
+    for key, value in table.items():
+        if key not in SETTINGS:
+            raise ProfileError(f"{path}: profile {name!r}: unknown key {key!r}")
+        if not isinstance(value, str):
+            raise ProfileError(f"{path}: profile {name!r}: `{key}` must be a string")
+    return {k: v if k == "at" else str(path.parent / Path(v).expanduser()) for k, v in table.items()}
