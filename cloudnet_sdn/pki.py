@@ -1,0 +1,176 @@
+"""Certificate authorities and certificates of a federation: `cloudnet pki init` and `issue`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import ipaddress
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from cloudnet_sdn.wire.identity import Caller, Kind
+from cloudnet_sdn.wire.tls import TlsFiles
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+AUTHORITY_DAYS = 3650
+DAYS = 397
+_SKEW = dt.timedelta(minutes=5)
+
+
+def init_authority(directory: Path, name: str, *, days: int = AUTHORITY_DAYS) -> Path:
+    """Make an authority: `ca.pem`, and `ca.key` (mode 0600), in `directory`.
+
+    Args:
+        directory: made if it isn't there, mode 0700.
+        name: for people, in the subject.
+        days: how long it is good.
+
+    Returns:
+        The path of `ca.pem`.
+
+    Raises:
+        FileExistsError: there is an authority in it; another one would make its certificates void.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (directory / "ca.key").exists() or (directory / "ca.pem").exists():
+        raise FileExistsError(errno.EEXIST, "there is an authority already", str(directory))
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    certificate = (
+        _builder(subject, subject, key.public_key(), days)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(authority=True), critical=True)
+        .add_extension(_key_id(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    _write(directory / "ca.key", _pem(key), mode=0o600)
+    return _write(directory / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def issue(
+    directory: Path,
+    uri: str,
+    *,
+    out: Path,
+    hosts: Sequence[str] = LOCAL_HOSTS,
+    days: int = DAYS,
+) -> TlsFiles:
+    """Issue a certificate: `cert.pem`, `key.pem` (mode 0600) and a copy of `ca.pem` in `out`.
+
+    Roles serve and call, so theirs names `hosts` too; tenants and operators only call, and a
+    certificate of theirs never passes for a server's.
+
+    Args:
+        directory: the authority's, see `init_authority`.
+        uri: `cloudnet:tenant|role|operator:NAME`.
+        out: made if it isn't there, mode 0700. What is in it is replaced.
+        hosts: DNS names and addresses where a role's servers are.
+        days: how long it is good; not longer than its authority.
+
+    Returns:
+        The three files.
+
+    Raises:
+        ValueError: no such URI.
+        FileNotFoundError: `directory` has no authority.
+    """
+    caller = Caller.parse(uri)
+    authority = x509.load_pem_x509_certificate((directory / "ca.pem").read_bytes())
+    signer = serialization.load_pem_private_key((directory / "ca.key").read_bytes(), None)
+    if not isinstance(signer, ec.EllipticCurvePrivateKey):
+        raise ValueError(f"{directory / 'ca.key'} is no EC key")  # noqa: TRY004  a file's fault
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, caller.name)])
+    names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(caller.uri)]
+    purposes = [ExtendedKeyUsageOID.CLIENT_AUTH]
+    if caller.kind is Kind.ROLE:
+        names += [_host(h) for h in hosts]
+        purposes.append(ExtendedKeyUsageOID.SERVER_AUTH)
+    certificate = (
+        _builder(subject, authority.subject, key.public_key(), days, authority.not_valid_after_utc)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(authority=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(_key_id(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
+        .sign(signer, hashes.SHA256())
+    )
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return TlsFiles(
+        ca=_write(out / "ca.pem", authority.public_bytes(serialization.Encoding.PEM)),
+        cert=_write(out / "cert.pem", certificate.public_bytes(serialization.Encoding.PEM)),
+        key=_write(out / "key.pem", _pem(key), mode=0o600),
+    )
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    days: int,
+    latest: dt.datetime | None = None,
+) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    end = now + dt.timedelta(days=days)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _SKEW)
+        .not_valid_after(min(end, latest) if latest else end)
+    )
+
+
+def _usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _key_id(key: ec.EllipticCurvePublicKey) -> x509.SubjectKeyIdentifier:
+    return x509.SubjectKeyIdentifier.from_public_key(key)
+
+
+def _host(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _write(path: Path, content: bytes, *, mode: int = 0o644) -> Path:
+    """Put a file in place whole, with its mode from the first byte on."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(content)
+    aside.replace(path)
+    return path

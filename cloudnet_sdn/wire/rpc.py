@@ -1,0 +1,332 @@
+"""The XML-RPC service: a table of methods, who may call them, and what comes of it.
+
+No threads and no sockets here: `Service.dispatch` maps bytes to bytes, `wsgi` wraps it for any
+WSGI server (cheroot for the roles and agents, eventlet for the controller).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from xml.sax.saxutils import escape
+from xmlrpc.client import Fault
+
+from cloudnet_sdn.wire.codec import dump_answer, dump_fault, load_call
+from cloudnet_sdn.wire.faults import (
+    BadParameters,
+    CloudnetError,
+    Internal,
+    NoSuchMethod,
+    TooLarge,
+    Unauthenticated,
+    to_fault,
+)
+from cloudnet_sdn.wire.identity import LOCAL, Caller
+
+log = logging.getLogger(__name__)
+
+MAX_BYTES = 20 * 1024 * 1024
+MAX_CALLS = 100
+"""Calls in one `system.multicall`."""
+
+_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "int": int,
+    "double": (float, int),
+    "boolean": bool,
+    "string": str,
+    "struct": dict,
+    "array": list,
+    "base64": bytes,
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method of a service.
+
+    Attributes:
+        name: with its dots, as called.
+        call: invoked as `call(caller, *args)`; raises the tree of `faults`.
+        signature: the result's type first, then the arguments'; XML-RPC type names out of int,
+            double, boolean, string, struct, array, base64. A double takes an int too.
+        help: what it does, for `system.methodHelp`.
+        public: may be called without a certificate; `caller` is then None.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    signature: tuple[str, ...]
+    help: str
+    public: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = [t for t in self.signature if t not in _TYPES]
+        if unknown or not self.signature:
+            raise ValueError(f"{self.name}: {unknown or 'no result'} in the signature")
+
+
+class Dispatcher(Protocol):
+    """What `wsgi` serves."""
+
+    def dispatch(self, body: bytes, caller: Caller | None) -> bytes:
+        """Answer a request's body; never raises."""
+
+
+class Service:
+    """A table of methods behind one URL, with introspection.
+
+    Raises:
+        ValueError: two methods of one name.
+    """
+
+    def __init__(self, methods: Iterable[Method]) -> None:
+        self._methods: dict[str, Method] = {}
+        for method in (*methods, *_introspection(self)):
+            if method.name in self._methods:
+                raise ValueError(f"{method.name} is there twice")
+            self._methods[method.name] = method
+
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """All of them by name, introspection included."""
+        return self._methods
+
+    def dispatch(self, body: bytes, caller: Caller | None) -> bytes:
+        """Answer a request's body for whoever the connection belongs to; never raises."""
+        try:
+            name, args = load_call(body)
+            return dump_answer(self.invoke(name, args, caller))
+        except Exception as exc:
+            return dump_fault(fault_of(exc, caller))
+
+    def invoke(self, name: str, args: list[Any], caller: Caller | None) -> Any:
+        """Call a method by name with what it may be called with.
+
+        Raises:
+            NoSuchMethod: there is none.
+            Unauthenticated: it isn't public and nobody known calls.
+            BadParameters: not what its signature says.
+        """
+        method = self._methods.get(name)
+        if method is None:
+            raise NoSuchMethod(f"no method {name[:100]!r}; system.listMethods lists them")
+        if caller is None and not method.public:
+            raise Unauthenticated("no or unknown certificate")
+        _check(method, args)
+        doubles = (t == "double" for t in method.signature[1:])
+        return method.call(
+            caller, *(float(a) if d else a for d, a in zip(doubles, args, strict=True))
+        )
+
+
+def fault_of(exc: Exception, caller: Caller | None) -> Fault:
+    """The fault for what a method raised; what nobody foresaw goes to the log under its id."""
+    if not isinstance(exc, CloudnetError):
+        exc, cause = Internal(), exc
+        log.error(
+            "internal error incident=%s caller=%s", exc.incident, caller or "-", exc_info=cause
+        )
+    return to_fault(exc)
+
+
+def _check(method: Method, args: list[Any]) -> None:
+    wanted = method.signature[1:]
+    form = f"{method.name}({', '.join(wanted)})"
+    if len(args) != len(wanted):
+        raise BadParameters(f"{form} was called with {len(args)} arguments")
+    for number, (kind, arg) in enumerate(zip(wanted, args, strict=True), start=1):
+        if not isinstance(arg, _TYPES[kind]) or (isinstance(arg, bool) and kind != "boolean"):
+            raise BadParameters(f"{form}: argument {number} is no {kind}")
+
+
+# -- system.* -----------------------------------------------------------------------------
+
+_CAPABILITIES = {
+    "xmlrpc": ("http://www.xmlrpc.com/spec", 1),
+    "introspection": ("http://xmlrpc-c.sourceforge.net/xmlrpc-c/introspection.html", 1),
+    "faults_interop": ("http://xmlrpc-epi.sourceforge.net/specs/rfc.fault_codes.php", 20010516),
+    "system.multicall": ("http://www.xmlrpc.com/discuss/msgReader$1208", 1),
+}
+
+
+def _introspection(service: Service) -> tuple[Method, ...]:
+    def known(name: str) -> Method:
+        try:
+            return service.methods[name]
+        except KeyError:
+            raise NoSuchMethod(f"no method {name[:100]!r}") from None
+
+    def names(_caller: Caller | None) -> list[str]:
+        return sorted(service.methods)
+
+    def method_help(_caller: Caller | None, name: str) -> str:
+        return known(name).help
+
+    def method_signature(_caller: Caller | None, name: str) -> list[list[str]]:
+        return [list(known(name).signature)]
+
+    def capabilities(_caller: Caller | None) -> dict[str, dict[str, Any]]:
+        return {k: {"specUrl": u, "specVersion": v} for k, (u, v) in _CAPABILITIES.items()}
+
+    def multicall(caller: Caller | None, calls: list[Any]) -> list[Any]:
+        if len(calls) > MAX_CALLS:
+            raise TooLarge(f"system.multicall takes at most {MAX_CALLS} calls")
+        return [_one_of_many(service, call, caller) for call in calls]
+
+    return (
+        Method("system.listMethods", names, ("array",), "The names of all methods.", public=True),
+        Method(
+            "system.methodHelp",
+            method_help,
+            ("string", "string"),
+            "What the method of that name does.",
+            public=True,
+        ),
+        Method(
+            "system.methodSignature",
+            method_signature,
+            ("array", "string"),
+            "The signatures of the method of that name: the result's type, then the arguments'.",
+            public=True,
+        ),
+        Method(
+            "system.getCapabilities",
+            capabilities,
+            ("struct",),
+            "The specifications this service follows, with their versions.",
+            public=True,
+        ),
+        Method(
+            "system.multicall",
+            multicall,
+            ("array", "array"),
+            f"Up to {MAX_CALLS} calls, each {{methodName, params}}, one after the other; each is "
+            "answered by an array with its result, or by a struct {faultCode, faultString}.",
+            public=True,
+        ),
+    )
+
+
+def _one_of_many(service: Service, call: Any, caller: Caller | None) -> Any:
+    try:
+        name, params = _inner(call)
+        return [service.invoke(name, params, caller)]
+    except Exception as exc:
+        fault = fault_of(exc, caller)
+        return {"faultCode": fault.faultCode, "faultString": fault.faultString}
+
+
+def _inner(call: Any) -> tuple[str, list[Any]]:
+    match call:
+        case {"methodName": "system.multicall"}:
+            raise BadParameters("system.multicall doesn't call itself")
+        case {"methodName": str(name), "params": list(params)}:
+            return name, params
+        case _:
+            raise BadParameters("a call is {methodName: string, params: array}")
+
+
+# -- WSGI ---------------------------------------------------------------------------------
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+class _Refused(Exception):
+    """The request isn't even XML-RPC's HTTP: answered by a status."""
+
+    def __init__(self, status: str, text: str, *headers: tuple[str, str]) -> None:
+        self.status = status
+        self.text = text
+        self.headers = headers
+        super().__init__(status)
+
+
+def wsgi(service: Dispatcher, *, max_bytes: int = MAX_BYTES) -> Wsgi:
+    """Serve `service` as a WSGI application: `POST /RPC2`.
+
+    The server in front puts the connection's `Caller` into `environ["cloudnet.caller"]` (absent or
+    None: nobody known). Faults travel with status 200, as XML-RPC has it.
+
+    Args:
+        service: what answers.
+        max_bytes: larger bodies are fault 413.
+    """
+
+    def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            _fitting(environ)
+            body = _body(environ, max_bytes)
+            answer = service.dispatch(body, environ.get("cloudnet.caller"))
+        except CloudnetError as exc:
+            answer = dump_fault(to_fault(exc))
+        except _Refused as refusal:
+            _discard(environ["wsgi.input"], min(_length(environ) or 0, 4 * max_bytes))
+            return _refuse(refusal, start_response)
+        start_response(
+            "200 OK", [("Content-Type", "text/xml"), ("Content-Length", str(len(answer)))]
+        )
+        return [answer]
+
+    return application
+
+
+def local(application: Wsgi) -> Wsgi:
+    """Let everybody call who reaches it as the local operator: for plain HTTP on loopback."""
+
+    def as_operator(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        return application({**environ, "cloudnet.caller": LOCAL}, start_response)
+
+    return as_operator
+
+
+def _length(environ: Environ) -> int | None:
+    """The body's length as the client says it."""
+    text = environ.get("CONTENT_LENGTH") or ""
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+def _fitting(environ: Environ) -> None:
+    """Whether the request is one for XML-RPC, by its headers."""
+    if environ.get("PATH_INFO", "") not in ("/RPC2", "/RPC2/"):
+        raise _Refused("404 Not Found", "XML-RPC is at /RPC2")
+    if environ["REQUEST_METHOD"] != "POST":
+        raise _Refused("405 Method Not Allowed", "XML-RPC is POST", ("Allow", "POST"))
+    if "HTTP_ORIGIN" in environ:
+        # Only browsers send it: some page would be calling with its reader's certificate, or
+        # through the reader's loopback.
+        raise _Refused("403 Forbidden", "not for web pages")
+    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise _Refused("415 Unsupported Media Type", "bodies are taken as they are")
+    if "HTTP_TRANSFER_ENCODING" in environ or _length(environ) is None:
+        raise _Refused("411 Length Required", "say how long the body is")
+
+
+def _body(environ: Environ, max_bytes: int) -> bytes:
+    stream, length = environ["wsgi.input"], _length(environ) or 0
+    if length > max_bytes:
+        # The client reads the answer only when it has written all.
+        _discard(stream, min(length, 4 * max_bytes))
+        raise TooLarge(f"the request has {length} bytes; {max_bytes} are taken")
+    parts = []
+    while length and (part := stream.read(length)):
+        parts.append(part)
+        length -= len(part)
+    if length:
+        raise _Refused("400 Bad Request", "the body is shorter than it should be")
+    return b"".join(parts)
+
+
+def _discard(stream: Any, length: int) -> None:
+    while length > 0 and (part := stream.read(min(length, 65536))):
+        length -= len(part)
+
+
+def _refuse(refusal: _Refused, start_response: StartResponse) -> list[bytes]:
+    page = f"{escape(refusal.text)}\n".encode()
+    headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(page)))]
+    start_response(refusal.status, [*headers, *refusal.headers])
+    return [page]
