@@ -1,0 +1,1 @@
+"""Embedding plugins: one way each to bring about what is mapped onto a type of substrate."""

@@ -1,0 +1,1 @@
+"""The role engine: negotiation, mapping, embedding and provisioning, the same for PIP and VNP."""

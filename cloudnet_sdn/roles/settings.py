@@ -1,0 +1,351 @@
+"""A role's configuration: one TOML file to frozen dataclasses; unknown keys are errors.
+
+`docs/operating.md` shows whole files. Relative paths are relative to the file they stand in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloudnet_sdn.wire.identity import Caller
+from cloudnet_sdn.wire.tls import TlsFiles
+
+
+class SettingsError(ValueError):
+    """The configuration can't be taken; says the file, the key and what is wrong."""
+
+
+class RoleKind(enum.StrEnum):
+    """What the role is: a provider of its own substrate, or a broker of providers."""
+
+    PIP = "pip"
+    VNP = "vnp"
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where to listen.
+
+    Attributes:
+        listen: `HOST:PORT`; port 0 chooses one.
+        tls: this end's files; without them plain HTTP, on loopback alone.
+    """
+
+    listen: str
+    tls: TlsFiles | None = None
+
+    @property
+    def host(self) -> str:
+        """The address."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return int(self.listen.rpartition(":")[2])
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """The database: an SQLAlchemy URL, such as `sqlite:////var/lib/cloudnet/berlin.db`."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class SubstrateSettings:
+    """The RDL document that is loaded at start when it differs from what was loaded last."""
+
+    file: Path
+
+
+@dataclass(frozen=True)
+class ControllerSettings:
+    """The VLink controller's XML-RPC URL."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class TagRange:
+    """Tags `min` to `max`, both included."""
+
+    min: int
+    max: int
+
+    def __contains__(self, tag: object) -> bool:
+        return isinstance(tag, int) and self.min <= tag <= self.max
+
+
+@dataclass(frozen=True)
+class TagSettings:
+    """Which VLAN tags the role gives out inside its substrate; 0, 1 and 4095 never."""
+
+    min: int = 2
+    max: int = 4094
+    reserved: tuple[int, ...] = ()
+
+    def allowed(self, tag: int) -> bool:
+        """Whether the role may pick `tag` itself."""
+        return 2 <= tag <= 4094 and self.min <= tag <= self.max and tag not in self.reserved
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A caller may use a transit end point, with these tags.
+
+    Attributes:
+        caller: the caller's URI, such as `cloudnet:role:vnp`.
+        endpoint: the end point's name, such as `t1`.
+        vlan: the tags; those of different callers at one end point must be disjoint.
+    """
+
+    caller: str
+    endpoint: str
+    vlan: TagRange
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A PIP below a VNP.
+
+    Attributes:
+        name: its name, which is its element's id in our substrate.
+        url: its facade.
+        tls: the files to call it with; those of `[api]` where absent.
+    """
+
+    name: str
+    url: str
+    tls: TlsFiles | None = None
+
+
+@dataclass(frozen=True)
+class Transit:
+    """A pair of end points joined by a transit link, such as `["berlin.t1", "munich.t1"]`."""
+
+    id: str
+    ends: tuple[str, ...]
+    type: str = "/link/transit"
+
+
+@dataclass(frozen=True)
+class Leases:
+    """How long a lease lasts that doesn't say, and at most; hours."""
+
+    default_h: float = 24.0
+    longest_h: float = 24.0 * 30
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What one caller may have at a time; 0 is without limit."""
+
+    cloudnets: int = 0
+    vnodes: int = 0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Pauses and limits, in seconds.
+
+    Attributes:
+        tick_s: between looks at what there is to do.
+        inventory_s: between comparisons of the shells with the journal.
+        shell_s: of one call to an agent or controller.
+        peer_s: within which a provider answers a question (synchronisation, status).
+        hold_try_s: how long a shell that is away is tried before an offer is given up.
+        solve_s: of the mapping component's solver.
+        retry_longest_s: the longest pause between attempts.
+        margin_s: by how much holds and leases below outlast our own.
+    """
+
+    tick_s: float = 0.5
+    inventory_s: float = 5.0
+    shell_s: float = 30.0
+    peer_s: float = 8.0
+    hold_try_s: float = 6.0
+    solve_s: float = 30.0
+    retry_longest_s: float = 30.0
+    margin_s: float = 15.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a role is told.
+
+    Attributes:
+        kind: PIP or VNP.
+        name: the role's name, as in its certificate `cloudnet:role:NAME`.
+        api: the facade.
+        store: the database.
+        console: the console proxy; without it there are no consoles.
+        substrate: a PIP's own substrate.
+        internal: TLS files towards agents and controller.
+        agents: substrate element (host or tunnel bridge) to its agent's URL.
+        controller: the VLink controller.
+        vlans: tags inside the substrate.
+        grant: who may use which transit end points.
+        pip: a VNP's providers.
+        transit: a VNP's transit links.
+        operators: names of the operators who may use `operator.*`.
+        currency: of prices, where the substrate doesn't say.
+        objective: what the mapping minimises.
+    """
+
+    kind: RoleKind
+    name: str
+    api: Listen
+    store: StoreSettings
+    console: Listen | None = None
+    substrate: SubstrateSettings | None = None
+    internal: TlsFiles | None = None
+    agents: Mapping[str, str] = field(default_factory=dict)
+    controller: ControllerSettings | None = None
+    vlans: TagSettings = TagSettings()
+    grant: tuple[Grant, ...] = ()
+    pip: tuple[Provider, ...] = ()
+    transit: tuple[Transit, ...] = ()
+    operators: tuple[str, ...] = ()
+    currency: str = "EUR"
+    objective: str = "cost"
+    leases: Leases = Leases()
+    quota: Quota = Quota()
+    timing: Timing = Timing()
+
+
+def load(path: Path) -> Settings:
+    """The settings in a file.
+
+    Raises:
+        SettingsError: it can't be read or taken.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise SettingsError(f"{path}: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"{path}: {exc}") from exc
+    try:
+        return parse(table, path.resolve().parent)
+    except SettingsError as exc:
+        raise SettingsError(f"{path}: {exc}") from exc
+
+
+def parse(table: Mapping[str, Any], base: Path) -> Settings:
+    """The settings in a parsed TOML document; relative paths are taken from `base`.
+
+    Raises:
+        SettingsError: unknown or missing keys, values of the wrong kind, what doesn't fit.
+    """
+    settings: Settings = _record(Settings, table, "", base)
+    for problem in _problems(settings):
+        raise SettingsError(problem)
+    return settings
+
+
+def _problems(settings: Settings) -> list[str]:
+    found = []
+    if settings.kind is RoleKind.VNP and (settings.agents or settings.controller):
+        found.append("agents, controller: a VNP has none")
+    if settings.kind is RoleKind.PIP and (settings.pip or settings.transit):
+        found.append("pip, transit: a PIP has none")
+    if (settings.agents or settings.controller) and settings.internal is None:
+        secure = [u for u in settings.agents.values() if u.startswith("https:")]
+        if secure or (settings.controller and settings.controller.url.startswith("https:")):
+            found.append("internal: TLS files are needed to reach agents and controller")
+    providers = [p.name for p in settings.pip]
+    if len(set(providers)) != len(providers):
+        found.append("pip: a name occurs twice")
+    for transit in settings.transit:
+        if len(transit.ends) != 2:
+            found.append(f"transit.{transit.id}: it has two ends")
+        found += [
+            f"transit.{transit.id}: {end} is at no provider of ours"
+            for end in transit.ends
+            if end.partition(".")[0] not in providers
+        ]
+    return found + _grant_problems(settings.grant)
+
+
+def _grant_problems(grants: tuple[Grant, ...]) -> list[str]:
+    found = []
+    for number, grant in enumerate(grants):
+        try:
+            Caller.parse(grant.caller)
+        except ValueError as exc:
+            found.append(f"grant {number + 1}: caller: {exc}")
+        if not 2 <= grant.vlan.min <= grant.vlan.max <= 4094:
+            found.append(f"grant {number + 1}: vlan: a range within 2 to 4094 is wanted")
+        found += [
+            f"grant {number + 1}: its tags overlap with those of {other.caller}"
+            for other in grants[:number]
+            if other.endpoint == grant.endpoint
+            and other.caller != grant.caller
+            and other.vlan.min <= grant.vlan.max
+            and grant.vlan.min <= other.vlan.max
+        ]
+    return found
+
+
+def _record(kind: Any, table: Any, where: str, base: Path) -> Any:
+    if not isinstance(table, Mapping):
+        raise SettingsError(f"{where}: a table is wanted")
+    hints = typing.get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    unknown = sorted(set(table) - set(fields))
+    if unknown:
+        raise SettingsError(
+            f"{_path(where, unknown[0])}: unknown key; there are {', '.join(fields)}"
+        )
+    values = {}
+    for name, spec in fields.items():
+        if name in table:
+            values[name] = _value(hints[name], table[name], _path(where, name), base)
+        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
+            raise SettingsError(f"{_path(where, name)}: missing")
+    return kind(**values)
+
+
+def _path(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _value(kind: Any, value: Any, where: str, base: Path) -> Any:
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return _value(next(a for a in args if a is not type(None)), value, where, base)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise SettingsError(f"{where}: a list is wanted")
+        return tuple(_value(args[0], v, f"{where}[{n}]", base) for n, v in enumerate(value))
+    if origin is Mapping:
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{where}: a table is wanted")
+        return {k: _value(args[1], v, _path(where, k), base) for k, v in value.items()}
+    if dataclasses.is_dataclass(kind):
+        return _record(kind, value, where, base)
+    return _scalar(kind, value, where, base)
+
+
+def _scalar(kind: Any, value: Any, where: str, base: Path) -> Any:
+    if kind is Path and isinstance(value, str):
+        return base / value
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if issubclass(kind, enum.StrEnum) and isinstance(value, str):
+        if value not in set(kind):
+            raise SettingsError(f"{where}: {value!r} is none of {', '.join(kind)}")
+        return kind(value)
+    if type(value) is kind:
+        return value
+    wanted = {str: "text", int: "a whole number", bool: "true or false", Path: "a path"}
+    raise SettingsError(f"{where}: {wanted.get(kind, 'a number')} is wanted, not {value!r}")

@@ -1,0 +1,174 @@
+"""CloudNets and what happened to them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from cloudnet_sdn.ports import CloudnetId
+from cloudnet_sdn.roles.states import LIVE, CloudnetState, cloudnet_before
+from cloudnet_sdn.store.schema import cloudnets, history
+
+
+@dataclass(frozen=True, slots=True)
+class Cloudnet:
+    """A CloudNet as stored; `expires` is the end of its lease."""
+
+    id: CloudnetId
+    owner: str
+    name: str
+    state: CloudnetState
+    expires: dt.datetime
+    created: dt.datetime
+
+    @property
+    def live(self) -> bool:
+        """Whether it keeps its name and may still use the substrate."""
+        return self.state in LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a CloudNet's history."""
+
+    time: dt.datetime
+    element: str
+    event: str
+    text: str
+
+
+def _cloudnet(row: sa.Row[tuple[object, ...]]) -> Cloudnet:
+    return Cloudnet(
+        CloudnetId(row.id),
+        row.owner,
+        row.name,
+        CloudnetState(row.state),
+        row.expires,
+        row.created,
+    )
+
+
+def insert(conn: sa.Connection, cloudnet: Cloudnet) -> None:
+    """Add a live one; the owner's name must be free (else `IntegrityError`)."""
+    conn.execute(
+        cloudnets.insert().values(
+            id=cloudnet.id,
+            owner=cloudnet.owner,
+            name=cloudnet.name,
+            live=cloudnet.name,
+            state=cloudnet.state.value,
+            expires=cloudnet.expires,
+            created=cloudnet.created,
+        )
+    )
+
+
+def get(conn: sa.Connection, cloudnet: str) -> Cloudnet | None:
+    """By id."""
+    row = conn.execute(sa.select(cloudnets).where(cloudnets.c.id == cloudnet)).first()
+    return None if row is None else _cloudnet(row)
+
+
+def named(conn: sa.Connection, owner: str, name: str) -> Cloudnet | None:
+    """The owner's live one of that name, else the youngest that had it."""
+    row = conn.execute(
+        sa.select(cloudnets)
+        .where(cloudnets.c.owner == owner, cloudnets.c.name == name)
+        .order_by(cloudnets.c.live.is_(None), cloudnets.c.created.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else _cloudnet(row)
+
+
+def of_owner(conn: sa.Connection, owner: str | None) -> list[Cloudnet]:
+    """The live ones of `owner` (of everybody for None), oldest first."""
+    query = sa.select(cloudnets).where(cloudnets.c.live.is_not(None))
+    if owner is not None:
+        query = query.where(cloudnets.c.owner == owner)
+    return [_cloudnet(row) for row in conn.execute(query.order_by(cloudnets.c.created))]
+
+
+def in_state(conn: sa.Connection, state: CloudnetState) -> list[Cloudnet]:
+    """All in `state`."""
+    rows = conn.execute(sa.select(cloudnets).where(cloudnets.c.state == state.value))
+    return [_cloudnet(row) for row in rows]
+
+
+def leases_ended(conn: sa.Connection, now: dt.datetime) -> list[Cloudnet]:
+    """The ready ones whose lease is over."""
+    rows = conn.execute(
+        sa.select(cloudnets).where(
+            cloudnets.c.state == CloudnetState.READY.value, cloudnets.c.expires <= now
+        )
+    )
+    return [_cloudnet(row) for row in rows]
+
+
+def step(
+    conn: sa.Connection,
+    cloudnet: str,
+    state: CloudnetState,
+    *,
+    expires: dt.datetime | None = None,
+) -> bool:
+    """Move to `state` where the state machine allows it; whether it did."""
+    values: dict[str, object] = {"state": state.value}
+    if state not in LIVE:
+        values["live"] = None
+    if expires is not None:
+        values["expires"] = expires
+    done = conn.execute(
+        cloudnets.update()
+        .where(
+            cloudnets.c.id == cloudnet,
+            cloudnets.c.state.in_([s.value for s in cloudnet_before(state)]),
+        )
+        .values(**values)
+    )
+    return bool(done.rowcount)
+
+
+def give_up_name(conn: sa.Connection, cloudnet: str) -> None:
+    """Free the name for the one that replaces it."""
+    conn.execute(cloudnets.update().where(cloudnets.c.id == cloudnet).values(live=None))
+
+
+def renew(conn: sa.Connection, cloudnet: str, expires: dt.datetime) -> bool:
+    """Set the lease's end of one that is ready; whether it was."""
+    done = conn.execute(
+        cloudnets.update()
+        .where(cloudnets.c.id == cloudnet, cloudnets.c.state == CloudnetState.READY.value)
+        .values(expires=expires)
+    )
+    return bool(done.rowcount)
+
+
+def record(conn: sa.Connection, cloudnet: str, now: dt.datetime, event: str, text: str) -> None:
+    """Append to the history, about the CloudNet as a whole."""
+    record_of(conn, cloudnet, now, [("", event, text)])
+
+
+def record_of(
+    conn: sa.Connection,
+    cloudnet: str,
+    now: dt.datetime,
+    events: Iterable[tuple[str, str, str]],
+) -> None:
+    """Append (element, event, text) lines to the history."""
+    lines = [
+        {"cloudnet": cloudnet, "time": now, "element": e, "event": v, "text": t}
+        for e, v, t in events
+    ]
+    if lines:
+        conn.execute(history.insert(), lines)
+
+
+def events(conn: sa.Connection, cloudnet: str) -> list[Event]:
+    """The history, oldest first."""
+    rows = conn.execute(
+        sa.select(history).where(history.c.cloudnet == cloudnet).order_by(history.c.id)
+    )
+    return [Event(row.time, row.element, row.event, row.text) for row in rows]

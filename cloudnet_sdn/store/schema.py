@@ -1,0 +1,165 @@
+"""The tables. Portable SQL: SQLite, MariaDB and PostgreSQL.
+
+Times are whole microseconds since 1970 (`Instant`), because the three databases disagree about
+fractions and zones. Texts are long enough for a 16 MiB document on MariaDB too.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import sqlalchemy as sa
+
+ID = 96
+NAME = 255
+LONG = 2**26
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+class Instant(sa.TypeDecorator[dt.datetime]):
+    """An aware UTC datetime, kept as microseconds since 1970."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Any) -> int | None:
+        """A datetime to microseconds."""
+        del dialect
+        return None if value is None else (value - _EPOCH) // dt.timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any, dialect: Any) -> dt.datetime | None:
+        """Microseconds to a datetime."""
+        del dialect
+        return None if value is None else _EPOCH + dt.timedelta(microseconds=int(value))
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+_SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+substrate = sa.Table(
+    "substrate",
+    metadata,
+    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("graph", sa.Text(LONG), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("loaded", Instant, nullable=False),
+)
+
+cloudnets = sa.Table(
+    "cloudnets",
+    metadata,
+    sa.Column("id", sa.String(ID), primary_key=True),
+    sa.Column("owner", sa.String(NAME), nullable=False),
+    sa.Column("name", sa.String(NAME), nullable=False),
+    # The name while the CloudNet is live, else NULL: NULLs never collide in a unique index.
+    sa.Column("live", sa.String(NAME)),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("expires", Instant, nullable=False),
+    sa.Column("created", Instant, nullable=False),
+    sa.UniqueConstraint("owner", "live"),
+    sa.Index(None, "state"),
+)
+
+offers = sa.Table(
+    "offers",
+    metadata,
+    sa.Column("id", sa.String(ID), primary_key=True),
+    sa.Column("cloudnet", sa.String(ID), nullable=False),
+    sa.Column("owner", sa.String(NAME), nullable=False),
+    sa.Column("request_id", sa.String(NAME), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("expires", Instant),
+    sa.Column("lease_until", Instant, nullable=False),
+    sa.Column("price", sa.Double, nullable=False),
+    sa.Column("currency", sa.String(16), nullable=False),
+    sa.Column("reasons", sa.JSON, nullable=False),
+    sa.Column("choices", sa.JSON, nullable=False),
+    sa.Column("created", Instant, nullable=False),
+    sa.UniqueConstraint("owner", "request_id"),
+    sa.Index(None, "cloudnet"),
+    sa.Index(None, "state", "expires"),
+)
+
+graphs = sa.Table(
+    "graphs",
+    metadata,
+    sa.Column("offer", sa.String(ID), primary_key=True),
+    sa.Column("layer", sa.String(8), primary_key=True),
+    sa.Column("graph", sa.Text(LONG), nullable=False),
+)
+
+tags = sa.Table(
+    "tags",
+    metadata,
+    sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    sa.Column("link", sa.String(NAME), nullable=False),
+    sa.Column("tag", sa.Integer, nullable=False),
+    sa.Column("cloudnet", sa.String(ID), nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("vlink", sa.String(NAME), nullable=False),
+    sa.UniqueConstraint("link", "tag"),
+    sa.Index(None, "cloudnet"),
+)
+
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    sa.Column("cloudnet", sa.String(ID), nullable=False),
+    sa.Column("offer", sa.String(ID), nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("plugin", sa.String(NAME), nullable=False),
+    sa.Column("target", sa.String(NAME), nullable=False),
+    sa.Column("key", sa.String(NAME), nullable=False),
+    sa.Column("elements", sa.JSON, nullable=False),
+    sa.Column("spec", sa.JSON, nullable=False),
+    sa.Column("answer", sa.JSON, nullable=False),
+    sa.Column("wanted", sa.String(16), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("power", sa.JSON, nullable=False),
+    sa.Column("powered", sa.JSON, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due", Instant, nullable=False),
+    sa.Column("problem", sa.JSON, nullable=False),
+    # Whether there is something left to do: wanted differs from state, or power from powered.
+    sa.Column("open", sa.Boolean, nullable=False),
+    sa.Index(None, "cloudnet", "round"),
+    sa.Index(None, "open", "due"),
+    sa.Index(None, "plugin", "target"),
+)
+
+drained = sa.Table(
+    "drained",
+    metadata,
+    sa.Column("element", sa.String(NAME), primary_key=True),
+    sa.Column("since", Instant, nullable=False),
+)
+
+history = sa.Table(
+    "history",
+    metadata,
+    sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    sa.Column("cloudnet", sa.String(ID), nullable=False),
+    sa.Column("time", Instant, nullable=False),
+    sa.Column("element", sa.String(NAME), nullable=False),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Index(None, "cloudnet"),
+)
+
+counters = sa.Table(
+    "counters",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)

@@ -1,0 +1,45 @@
+"""Bring a database to the schema this version speaks, by Alembic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import cloudnet_sdn.migrations
+from cloudnet_sdn.store.engine import create_engine
+
+
+def _config() -> Config:
+    config = Config()
+    folder = Path(cloudnet_sdn.migrations.__file__).parent
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
+
+
+def upgrade(url: str) -> tuple[str, str]:
+    """Run the missing migrations on the database at `url`, creating it where that is possible.
+
+    Returns:
+        The schema's version before ('' for a new database) and after.
+    """
+    engine = create_engine(url)
+    try:
+        return upgrade_engine(engine)
+    finally:
+        engine.dispose()
+
+
+def upgrade_engine(engine: sa.Engine) -> tuple[str, str]:
+    """As `upgrade`, on an engine."""
+    config = _config()
+    options = {"cloudnet_writes": True}
+    with engine.connect().execution_options(**options) as connection, connection.begin():
+        before = MigrationContext.configure(connection).get_current_revision() or ""
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return before, ScriptDirectory.from_config(config).get_current_head() or ""
