@@ -16,6 +16,7 @@ from cloudnet_sdn.ports import Json, Rpc
 from cloudnet_sdn.profile import Target
 from cloudnet_sdn.wire.client import Client
 from cloudnet_sdn.wire.faults import PeerAway
+from cloudnet_sdn.wire.tls import TlsFiles
 
 T = TypeVar("T")
 
@@ -27,19 +28,29 @@ CALL_S = 90.0
 class RoleClient:
     """One role, as one caller.
 
+    Attributes:
+        tls: the caller's files, for what is reached by other ways (consoles); None on loopback.
+
     Args:
         rpc: how its methods are called.
+        tls: see above.
         sleep: how time is let pass between polls; a test's own.
     """
 
-    def __init__(self, rpc: Rpc, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        rpc: Rpc,
+        tls: TlsFiles | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._rpc = rpc
+        self.tls = tls
         self._sleep = sleep
 
     @classmethod
     def at(cls, target: Target) -> RoleClient:
         """A client of the role at `target`."""
-        return cls(Client(target.at, target.tls, timeout_s=CALL_S))
+        return cls(Client(target.at, target.tls, timeout_s=CALL_S), target.tls)
 
     def describe(self) -> Json:
         """`{role, name, api, rdl, capabilities}`."""

@@ -2,8 +2,8 @@
 
 Each of the four settings (`at`, `ca`, `cert`, `key`) is taken from the first that has it: the
 option, the variable `CLOUDNET_AT` … `CLOUDNET_KEY`, the profile. Profiles stand in
-`$XDG_CONFIG_HOME/cloudnet-sdn/config.toml` (else `~/.config/…`) and `/etc/cloudnet-sdn/config.toml`,
-the user's before the machine's:
+`$XDG_CONFIG_HOME/cloudnet-sdn/config.toml` (else below `~/.config`) and in
+`/etc/cloudnet-sdn/config.toml`, the user's before the machine's:
 
     default = "lab"
 
@@ -163,4 +163,6 @@ def _profile(name: str, table: object, path: Path) -> Mapping[str, str]:
             raise ProfileError(f"{path}: profile {name!r}: unknown key {key!r}")
         if not isinstance(value, str):
             raise ProfileError(f"{path}: profile {name!r}: `{key}` must be a string")
-    return {k: v if k == "at" else str(path.parent / Path(v).expanduser()) for k, v in table.items()}
+    return {
+        k: v if k == "at" else str(path.parent / Path(v).expanduser()) for k, v in table.items()
+    }

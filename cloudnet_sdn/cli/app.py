@@ -143,7 +143,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("CLOUDNET_TRACEBACK"):
             traceback.print_exc()
         message, code = explain(error)
-        click.echo(f"cloudnet: {message}", err=True)
+        # Errors of a document begin with FILE:LINE:COLUMN, as editors expect.
+        click.echo(message if code is Exit.INVALID else f"cloudnet: {message}", err=True)
         return code
     return result if isinstance(result, int) else Exit.DONE
 

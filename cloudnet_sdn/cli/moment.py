@@ -11,7 +11,7 @@ SPAN = re.compile(r"\+?(\d{1,6})(s|m|h|d|w)")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[dt.datetime]):
     """Converts to an aware UTC datetime; a time without a zone is taken as UTC."""
 
     name = "TIME"
@@ -29,7 +29,9 @@ class Moment(click.ParamType):
         try:
             when = dt.datetime.fromisoformat(text)
         except ValueError:
-            self.fail(f"{text!r} is neither a time (2026-12-01T12:00:00Z) nor a span (2h)", param, ctx)
+            self.fail(
+                f"{text!r} is neither a time (2026-12-01T12:00:00Z) nor a span (2h)", param, ctx
+            )
         return when if when.tzinfo else when.replace(tzinfo=dt.UTC)
 
 

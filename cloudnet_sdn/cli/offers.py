@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from cloudnet_sdn.cli.connect import connected
-from cloudnet_sdn.cli.documents import read_overlay
+from cloudnet_sdn.cli.documents import FILE, read_text
 from cloudnet_sdn.cli.moment import MOMENT
 from cloudnet_sdn.cli.outcome import Exit, Failed, document_sent
 from cloudnet_sdn.cli.output import Format, emit, format_option, pairs, rows, talk
 from cloudnet_sdn.cli.progress import working
 from cloudnet_sdn.client import RoleClient, rfc3339
 from cloudnet_sdn.ports import Json
+from rdl.graph import Layer
 
 ENDS = {
     "refused": Exit.REFUSED,
@@ -36,7 +37,7 @@ TIMEOUT = click.option(
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("file", type=FILE)
 @click.option("--confirm", is_flag=True, help="Accept the offer once it is held.")
 @click.option("--start", is_flag=True, help="Boot the VNodes with the confirmation.")
 @click.option("--wait", is_flag=True, help="Until the offer is settled; with --confirm --start, "
@@ -64,7 +65,7 @@ def request(
 
     The CloudNet is built provisionally and held; `confirm` makes it yours. FILE - is stdin.
     """
-    text = read_overlay(file)
+    text = read_text(file, Layer.OVERLAY)
     options: dict[str, object] = {"start": True} if start else {}
     if hold is not None:
         options["hold_s"] = hold

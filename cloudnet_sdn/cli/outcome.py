@@ -57,7 +57,7 @@ class Failed(click.ClickException):
 
     def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(message)
-        self.exit_code = int(code)
+        self.code = code
 
 
 @contextmanager
@@ -73,33 +73,26 @@ def document_sent() -> Iterator[None]:
 
 def explain(error: BaseException) -> tuple[str, Exit]:
     """What to tell the user about `error`, and the exit code it stands for."""
+    if isinstance(error, Failed):
+        return error.format_message(), error.code
     if isinstance(error, click.ClickException):
         return error.format_message(), Exit(error.exit_code)
-    code = getattr(error, "code", None)
-    if isinstance(code, int) and code in BY_FAULT:
-        return _said(error, code), BY_FAULT[code]
     if isinstance(error, OSError):
         return _os_error(error), Exit.FAILED
-    if _is_rdl(error):
+    from cloudnet_sdn.profile import ProfileError
+    from cloudnet_sdn.wire.faults import CloudnetError
+    from rdl.errors import RdlError
+
+    if isinstance(error, CloudnetError):
+        return error.fault_text or f"fault {error.code}", BY_FAULT.get(error.code, Exit.FAILED)
+    if isinstance(error, RdlError):
         return str(error), Exit.INVALID
+    if isinstance(error, ProfileError):
+        return str(error), Exit.USAGE
     return f"unforeseen {type(error).__name__}: {error}", Exit.FAILED
-
-
-def _said(error: BaseException, code: int) -> str:
-    """The fault's text, with what the caller can do where that is known."""
-    wait = getattr(error, "retry_after_s", None)
-    if code == 429 and wait:
-        return f"{error} (try again in {wait:g} s)"
-    return str(error) or f"fault {code}"
 
 
 def _os_error(error: OSError) -> str:
     if error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return str(error)
-
-
-def _is_rdl(error: BaseException) -> bool:
-    from rdl.errors import RdlError
-
-    return isinstance(error, RdlError)

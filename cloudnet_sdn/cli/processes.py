@@ -40,14 +40,14 @@ def agent() -> None:
 @CONFIG
 def serve_vnp(config: Path) -> int:
     """Serve the broker's facade until SIGTERM or Ctrl-C."""
-    return _serve(config)
+    return _serve(config, "vnp")
 
 
 @pip.command("serve")
 @CONFIG
 def serve_pip(config: Path) -> int:
     """Serve the provider's facade until SIGTERM or Ctrl-C."""
-    return _serve(config)
+    return _serve(config, "pip")
 
 
 @agent.command("serve", context_settings={"ignore_unknown_options": True})
@@ -77,9 +77,16 @@ def controller(
     _become("ryu_apps", config, (*options, *rest))
 
 
-def _serve(config: Path) -> int:
+def _serve(config: Path, kind: str) -> int:
     from cloudnet_sdn.roles.serve import serve
+    from cloudnet_sdn.roles.settings import SettingsError, load
 
+    try:
+        found = load(config).kind
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    if found != kind:
+        raise click.UsageError(f"{config}: this is the configuration of a {found}, not of a {kind}")
     return int(serve(config) or 0)
 
 
@@ -88,4 +95,5 @@ def _become(module: str, config: Path | None, rest: tuple[str, ...]) -> NoReturn
     options = [] if config is None else ["--config", str(config)]
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", module, *options, *rest])
+    # No shell is wanted.
+    os.execv(sys.executable, [sys.executable, "-m", module, *options, *rest])  # noqa: S606

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from cloudnet_sdn.cli.connect import connected
-from cloudnet_sdn.cli.documents import print_document, read_underlay
+from cloudnet_sdn.cli.documents import FILE, print_document, read_text
 from cloudnet_sdn.cli.outcome import Exit, Failed, document_sent
 from cloudnet_sdn.cli.output import Format, emit, format_option, pairs, talk
 from cloudnet_sdn.cli.progress import working
 from cloudnet_sdn.client import RoleClient
+from rdl.graph import Layer
 
 ELEMENT = click.argument("element")
 
@@ -36,12 +37,12 @@ def show(role: RoleClient, *, offered: bool, fmt: Format) -> None:
 
 
 @substrate.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("file", type=FILE)
 @format_option
 @connected
 def load(role: RoleClient, *, file: str, fmt: Format) -> None:
     """Make FILE (RDL, layer underlay) the role's substrate."""
-    text = read_underlay(file)
+    text = read_text(file, Layer.UNDERLAY)
     with working("loading"), document_sent():
         answer = role.load(text)
     emit(fmt, answer, lambda: pairs(answer))
