@@ -28,12 +28,16 @@ class TlsFiles:
     key: Path
 
 
-def server_context(files: TlsFiles) -> ssl.SSLContext:
+def server_context(files: TlsFiles, *, ask: bool = True) -> ssl.SSLContext:
     """The context of a server that asks for client certificates; TLS 1.2 and up.
 
     A certificate of another authority ends the handshake with the alert `unknown ca`. A client
     without one is let in, so that it can be answered with fault 401 and may read the public
     introspection: the service refuses it all else.
+
+    Args:
+        files: this end's.
+        ask: False where something else than a certificate says who calls.
 
     Raises:
         FileNotFoundError: a file isn't there.
@@ -41,7 +45,7 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _load(context, files)
-    context.verify_mode = ssl.CERT_OPTIONAL
+    context.verify_mode = ssl.CERT_OPTIONAL if ask else ssl.CERT_NONE
     # Tickets are written right after the handshake: they would race with a client that leaves,
     # and connections are kept anyway.
     context.num_tickets = 0

@@ -1,0 +1,347 @@
+"""Consoles: the proxy that hands them up one role, and the terminal at the end.
+
+A role answers `provisioning.console` with a URL of its own proxy. Who connects there is relayed to
+the URL that the layer below gave: the host's agent under a PIP, the PIP's proxy under a VNP. The
+token in the path is the whole authority, so nothing here logs a path or a URL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import logging
+import os
+import select
+import ssl
+import termios
+import threading
+import time
+import tty
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import NamedTuple, Self, cast
+from urllib.parse import urlsplit
+
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.http11 import Request, Response
+from websockets.sync.client import ClientConnection, connect
+from websockets.sync.connection import Connection
+from websockets.sync.server import Server, ServerConnection, serve
+
+from cloudnet_sdn.wire.faults import NotFound, PeerAway
+from cloudnet_sdn.wire.tls import TlsFiles, client_context, server_context
+from cloudnet_sdn.wire.tokens import Tokens, utc_now
+
+log = logging.getLogger(__name__)
+
+OPEN_S = 10.0
+CLOSE_S = 2.0
+MAX_FRAME = 1024 * 1024
+ESCAPE = 0x1D
+"""Control and `]`: ends `attach`."""
+
+_PREFIX = "/console/"
+_ENDED_WELL = (1000, 1001, 1005)
+
+_quiet = logging.getLogger(f"{__name__}.frames")
+_quiet.setLevel(logging.WARNING)  # below that websockets logs paths, and with them tokens
+
+
+class Grant(NamedTuple):
+    """A console to be had once.
+
+    Attributes:
+        url: `wss://HOST:PORT/console/TOKEN`.
+        expires: until when it may be connected to.
+    """
+
+    url: str
+    expires: dt.datetime
+
+
+class ConsoleProxy:
+    """Relays consoles of one role.
+
+    Attributes:
+        port: where it listens; with 0 given, the one that was free, once started.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        tls: TlsFiles,
+        *,
+        below: TlsFiles | None = None,
+        public: str = "",
+        now: Callable[[], dt.datetime] = utc_now,
+    ) -> None:
+        """Prepare; nothing listens before `start`.
+
+        Args:
+            host: the address to listen on.
+            port: 0 to choose.
+            tls: the role's files; no client certificates are asked for.
+            below: files that trust the authority of the layer below; `tls` where not given.
+            public: the host's name in the URLs; `host` where not given.
+            now: the clock tokens go by.
+
+        Raises:
+            ValueError: unusable TLS files.
+            FileNotFoundError: a TLS file isn't there.
+        """
+        self.port = port
+        self._host = host
+        self._public = public or host
+        self._context = server_context(tls, ask=False)
+        self._below = client_context(below or tls)
+        self._tokens = Tokens(now=now)
+        self._server: Server | None = None
+        self._loop: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Listen and relay, in threads of its own; returns once it listens.
+
+        Raises:
+            OSError: the address can't be had.
+        """
+        self._server = serve(
+            self._relay,
+            self._host,
+            self.port,
+            ssl=self._context,
+            process_request=self._admit,
+            create_connection=_Session,
+            compression=None,
+            open_timeout=OPEN_S,
+            close_timeout=CLOSE_S,
+            max_size=MAX_FRAME,
+            server_header=None,
+            logger=_quiet,
+        )
+        self.port = int(self._server.socket.getsockname()[1])
+        self._loop = threading.Thread(
+            target=self._server.serve_forever, name=f"consoles:{self.port}", daemon=True
+        )
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Listen no more and end all consoles; may be repeated."""
+        if self._server is not None and self._loop is not None:
+            self._server.shutdown()
+            self._loop.join()
+            self._server = self._loop = None
+
+    def grant(self, target_url: str) -> Grant:
+        """A URL that leads, once and within 60 s, to the console at `target_url`.
+
+        Raises:
+            ValueError: the target is no `wss://` URL.
+            Busy: too many are open.
+        """
+        if not target_url.startswith("wss://"):
+            raise ValueError("a console's target is a wss:// URL")
+        token, expires = self._tokens.grant(target_url)
+        host = f"[{self._public}]" if ":" in self._public else self._public
+        return Grant(f"wss://{host}:{self.port}{_PREFIX}{token}", expires)
+
+    def _admit(self, session: ServerConnection, request: Request) -> Response | None:
+        """Redeem the token before the WebSocket opens."""
+        upgrades = "websocket" in request.headers.get("Upgrade", "").lower()
+        target = None
+        if upgrades and request.path.startswith(_PREFIX):
+            target = self._tokens.redeem(request.path.removeprefix(_PREFIX))
+        if target is None:
+            return session.respond(HTTPStatus.NOT_FOUND, "no such console, or no longer\n")
+        cast("_Session", session).target = target
+        return None
+
+    def _relay(self, session: ServerConnection) -> None:
+        target = cast("_Session", session).target
+        log.info("console opens id=%s", session.id)
+        try:
+            with _open(target, self._below) as below:
+                _both_ways(session, below)
+        except (PeerAway, NotFound) as exc:
+            log.warning("console id=%s has nothing below: %s", session.id, exc)
+            session.close(1014, "the console can't be reached")
+        log.info("console ended id=%s", session.id)
+
+
+class _Session(ServerConnection):
+    """A console's upper end, which knows where it leads."""
+
+    target: str = ""
+
+
+def _both_ways(above: Connection, below: Connection) -> None:
+    """Relay frames until either end closes; both are closed then."""
+    up = threading.Thread(target=_one_way, args=(below, above), name="console up", daemon=True)
+    up.start()
+    _one_way(above, below)
+    up.join()
+
+
+def _one_way(source: Connection, sink: Connection) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        for frame in source:
+            sink.send(frame)
+    code = source.close_code if source.close_code in (1000, 1001) else 1011
+    for end in (sink, source):
+        end.close(code, (source.close_reason or "")[:100])
+
+
+def _open(url: str, context: ssl.SSLContext) -> ClientConnection:
+    """Connect to a console.
+
+    Raises:
+        PeerAway: it can't be reached; NotFound: its token isn't good (any more).
+    """
+    try:
+        return connect(
+            url,
+            ssl=context,
+            compression=None,
+            open_timeout=OPEN_S,
+            close_timeout=CLOSE_S,
+            max_size=MAX_FRAME,
+            proxy=None,
+            logger=_quiet,
+        )
+    except InvalidStatus as exc:
+        if exc.response.status_code == HTTPStatus.NOT_FOUND:
+            raise NotFound("no such console, or no longer: ask for a new one") from None
+        raise PeerAway(f"{_place(url)} answered {exc.response.status_code}") from None
+    except (OSError, InvalidHandshake) as exc:
+        raise PeerAway(f"{_place(url)} can't be reached: {exc}") from None
+
+
+def _place(url: str) -> str:
+    """A URL without its path, which is secret."""
+    return urlsplit(url).netloc
+
+
+# -- the terminal -------------------------------------------------------------------------
+
+
+def attach(
+    url: str, ca: Path, stdin_fd: int = 0, stdout_fd: int = 1, *, silence_s: float = 2.0
+) -> None:
+    """Connect a terminal to a console until it ends or the user types `^]`.
+
+    A terminal is put into raw mode meanwhile. Where the input is something else and ends, the
+    console is left once it has been silent for `silence_s`.
+
+    Args:
+        url: as `provisioning.console` answered it.
+        ca: the PEM file of the role's authority.
+        stdin_fd: what is typed.
+        stdout_fd: where the console's output goes.
+        silence_s: seconds.
+
+    Raises:
+        NotFound: the token is used or expired.
+        PeerAway: it can't be reached, or broke off.
+        ValueError: `url` is no `wss://` URL, or `ca` no authority's certificate.
+    """
+    if not url.startswith("wss://"):
+        raise ValueError("a console's URL starts with wss://")
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as exc:
+        raise ValueError(f"{ca}: no PEM certificate of an authority") from exc
+    with _open(url, context) as link, _raw(stdin_fd), _Screen(link, stdout_fd) as screen:
+        with contextlib.suppress(ConnectionClosed):
+            _type(link, stdin_fd, screen, silence_s)
+        link.close()
+    if screen.broke_off:
+        raise PeerAway(f"the console broke off: {link.close_reason or 'no reason given'}")
+
+
+@contextlib.contextmanager
+def _raw(fd: int) -> Iterator[None]:
+    """The terminal in raw mode, if it is one."""
+    if not os.isatty(fd):
+        yield
+        return
+    before = termios.tcgetattr(fd)
+    try:
+        tty.setraw(fd, termios.TCSADRAIN)  # what was typed ahead is kept
+        yield
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+class _Screen:
+    """Writes a console's output in a thread.
+
+    Attributes:
+        ended: a descriptor that becomes readable when the console has ended.
+        last: when output came last, `time.monotonic()`.
+        broke_off: whether it ended other than by closing.
+    """
+
+    def __init__(self, link: ClientConnection, fd: int) -> None:
+        self._link = link
+        self._fd = fd
+        self.ended, self._ending = os.pipe()
+        self.last = time.monotonic()
+        self.broke_off = False
+        self._thread = threading.Thread(target=self._show, name="console output", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._link.close()
+        self._thread.join()
+        os.close(self.ended)
+
+    def _show(self) -> None:
+        try:
+            for frame in self._link:
+                self.last = time.monotonic()
+                _write(self._fd, frame.encode() if isinstance(frame, str) else frame)
+        except ConnectionClosed:
+            self.broke_off = self._link.close_code not in _ENDED_WELL
+        except OSError as exc:
+            log.debug("nobody reads the console's output: %s", exc)
+        finally:
+            os.close(self._ending)
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.read(fd, 4096)
+    except OSError:  # a terminal that was closed
+        return b""
+
+
+def _type(link: ClientConnection, fd: int, screen: _Screen, silence_s: float) -> None:
+    """Send what is typed, until the escape, the end of the console or of the input."""
+    poll = select.poll()
+    poll.register(screen.ended, select.POLLIN)
+    poll.register(fd, select.POLLIN)
+    while screen.ended not in (ready := {number for number, _ in poll.poll()}):
+        if fd not in ready:
+            continue
+        data = _read(fd)
+        typed, escape, _ = data.partition(bytes([ESCAPE]))
+        if typed:
+            link.send(typed)
+        if escape:
+            return
+        if not data:
+            poll.unregister(fd)
+            break
+    screen.last = time.monotonic()
+    while (left := screen.last + silence_s - time.monotonic()) > 0 and not poll.poll(left * 1000):
+        pass
