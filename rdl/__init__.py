@@ -5,4 +5,13 @@ Import the submodule you need; this package's own import stays free of YAML and 
 Modules:
     graph: the graph as immutable values (elements, interfaces, connections, constraints, mapping).
     errors: the error tree, with places in the text.
+    load, dump: text to graph, strict; graph to canonical text.
+    vocabulary, units, types: what the language knows by name, as data.
+    match: whether what is there meets what is asked for.
+    complete, choices: OL0 to OL1; values left open, across providers too.
+    aggregate, partition: what a role shows upward; a request split between providers.
+    views: the graph as networkx sees it.
+
+Inside the loader: text (YAML to a tree with places), report (collecting errors), draft (a graph
+being read), values, elements, wiring, constraints, placements (its pieces), check (the whole).
 """

@@ -141,7 +141,7 @@ def feature_data(value: Feature) -> Plain:
     return list(value) if isinstance(value, tuple) else value
 
 
-# -- text ----------------------------------------------------------------------------------
+# -- text
 
 
 def _top(data: Mapping[str, Plain]) -> Iterator[str]:

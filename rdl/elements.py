@@ -52,7 +52,7 @@ class ElementReader:
         self._report = report
         self._offers = offers
 
-    # -- the canonical spelling --------------------------------------------------------------------
+    # -- the canonical spelling
 
     def canonical(self, node: Node) -> None:
         """Every entry of `elements`."""
@@ -100,7 +100,7 @@ class ElementReader:
             return "unknown key here; write it under `features`"
         return f"unknown key{self._report.hint(key, ELEMENT_KEYS)}"
 
-    # -- the shorthand -----------------------------------------------------------------------------
+    # -- the shorthand
 
     def shorthand(self, node: Node, *, links: bool) -> None:
         """Every entry of `nodes`, or of `links`."""
@@ -173,7 +173,7 @@ class ElementReader:
             return
         self._add_feature(element.features, key, (mark, value), where, side)
 
-    # -- what both spellings share -----------------------------------------------------------------
+    # -- what both spellings share
 
     def _finish(
         self, identifier: str | None, entry: Keys, mark: Place, where: str, kind: str

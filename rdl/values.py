@@ -48,7 +48,7 @@ class Values:
         self._report = report
         self.pools: dict[tuple[str, str], int | float] = {}
 
-    # -- plain pieces ------------------------------------------------------------------------------
+    # -- plain pieces
 
     def scalar(self, node: Node, where: str) -> Scalar | object:
         """The value of a scalar node, `_BAD` (noted) where it is none."""
@@ -93,7 +93,7 @@ class Values:
         self._report.add(node.mark, where, f"{shown(value)} is no type{_type_hint(value)}")
         return None
 
-    # -- resources ---------------------------------------------------------------------------------
+    # -- resources
 
     def resource(self, name: str, node: Node, where: str) -> Amount | None:
         """An amount of resource `name`, with its pool; None (noted) where it is none."""
@@ -161,7 +161,7 @@ class Values:
         self._report.add(node.mark, where, text)
         return None
 
-    # -- features ----------------------------------------------------------------------------------
+    # -- features
 
     def feature(self, name: str, node: Node, where: str, side: Side) -> Feature | object:
         """The value of feature `name`: what is there, or a demand; `_BAD` (noted) if it is none."""

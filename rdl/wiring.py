@@ -72,7 +72,7 @@ class Wiring:
             interface.taken = True
         self._draft.connections.append(DraftConnection(a, b, mark, where))
 
-    # -- the shorthand -----------------------------------------------------------------------------
+    # -- the shorthand
 
     def shorthand(self) -> None:
         """The `ends` and `addresses` of every shorthand link."""
