@@ -49,10 +49,14 @@ class Reason:
 
 @dataclass(frozen=True)
 class Embedded:
-    """A CloudNet that is on the substrate already and uses it up."""
+    """A CloudNet that is on the substrate already and uses it up.
+
+    `anchors` as in `Problem`, for partial graphs; without it the segments' interfaces tell.
+    """
 
     overlay: Graph
     mapping: MappingGraph
+    anchors: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class Problem:
             interface's `bandwidth` is used up, no host capacity is.
         unavailable: substrate elements that may carry nothing new (drained, down).
         keep: VNodes whose host is fixed, as {vnode: host} (modification keeps what is unchanged).
+        shown: the substrate ids that `on` and `not_on` may name, None for all. Any other id gets
+            the same refusal whether or not it exists.
     """
 
     substrate: Graph
@@ -76,6 +82,7 @@ class Problem:
     anchors: Mapping[str, str] = field(default_factory=dict)
     unavailable: frozenset[str] = frozenset()
     keep: Mapping[str, str] = field(default_factory=dict)
+    shown: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,7 @@ class Options:
         time_limit: seconds of wall time, None for no limit.
         gap: relative gap at which a solve may stop; 0 proves the optimum.
         seed: of whatever is randomised.
+        solver: the name of the solver behind the exact methods.
     """
 
     objective: str = "cost"
@@ -95,6 +103,7 @@ class Options:
     time_limit: float | None = 30.0
     gap: float = 0.0
     seed: int = 0
+    solver: str = "cbc"
 
 
 @dataclass(frozen=True)

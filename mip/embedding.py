@@ -1,0 +1,167 @@
+"""`embed`: from a problem to a verified mapping, or to reasons."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from mip.errors import UnknownMethodError, WrongMappingError
+from mip.exact import Clock, Found, Search, solve_plain
+from mip.fit import is_pip, landmarks, offered, within
+from mip.instance import Instance, Kind, compile_instance
+from mip.linear import Ending, Progress
+from mip.mapping import Draft, chosen_values, value_of
+from mip.model import Code, Options, Problem, Reason, Result, Status
+from mip.objectives import Cost, Weights, objective
+from mip.solvers import solver
+from mip.verify import verify
+from rdl.graph import MappingGraph, NotIn, Placement, Scalar
+from rdl.match import satisfies
+
+METHODS = ("auto", "exact", "fast")
+
+_TIE_SHARE = 0.5
+"""The part of what is left of the time limit that breaking ties may take."""
+
+
+def embed(
+    problem: Problem, options: Options | None = None, progress: Progress | None = None
+) -> Result:
+    """Map the request of `problem` onto its substrate.
+
+    Args:
+        problem: what to map onto what.
+        options: objective, method, limits.
+        progress: told the incumbent's value and the bound whenever they change.
+
+    Raises:
+        UnknownObjectiveError: no objective of that name.
+        UnknownMethodError: no method or solver of that name.
+        SolverError: the solver broke down.
+        WrongMappingError: the verifier turned the mapping down.
+    """
+    options = options or Options()
+    if options.method not in METHODS:
+        raise UnknownMethodError(f"no method {options.method!r}; there are {', '.join(METHODS)}")
+    began = time.monotonic()
+    weights = objective(options.objective).weights(problem)
+    search = Search(
+        solver(options.solver), Clock(options.time_limit), options.gap, options.seed, progress
+    )
+    instance = compile_instance(problem)
+    built = time.monotonic()
+    if instance.refusals:
+        found = Found(Ending.INFEASIBLE)
+        reasons = instance.refusals
+    else:
+        found = solve_plain(instance, weights, search)
+        found = _break_ties(instance, weights, search, found, options.objective)
+        reasons = ()
+    seconds = {"build": built - began, "solve": time.monotonic() - built}
+    result = _result(instance, weights, options, found, reasons)
+    seconds["total"] = time.monotonic() - began
+    return _verified(problem, replace(result, seconds=seconds))
+
+
+def _break_ties(
+    instance: Instance, weights: Weights, search: Search, found: Found, name: str
+) -> Found:
+    """Among mappings of the same value, one of least cost, as far as the time lets."""
+    if name == Cost.name or found.draft is None or found.ending is not Ending.OPTIMAL:
+        return found
+    left = search.clock.left()
+    again = Search(
+        search.solver, Clock(None if left is None else left * _TIE_SHARE), 0.0, search.seed, None
+    )
+    value = value_of(instance, weights, found.draft)
+    cost = Cost().weights(instance.problem)
+    better = solve_plain(instance, cost, again, ceiling=(weights, value))
+    if better.draft is None or value_of(instance, weights, better.draft) > value + 1e-9:
+        return found
+    return Found(found.ending, better.draft, found.bound)
+
+
+def _result(
+    instance: Instance,
+    weights: Weights,
+    options: Options,
+    found: Found,
+    reasons: tuple[Reason, ...],
+) -> Result:
+    name = options.objective
+    if found.draft is None:
+        if found.ending is Ending.INFEASIBLE:
+            return Result(Status.INFEASIBLE, name, reasons=reasons or _unexplained(instance))
+        return Result(Status.TIMEOUT, name, bound=found.bound)
+    draft = found.draft
+    value = value_of(instance, weights, draft)
+    proven = found.ending is Ending.OPTIMAL and not options.gap
+    bound = value if proven else found.bound
+    if bound is not None:
+        bound = min(bound, value)
+    closed = bound is not None and value - bound <= 1e-9 * max(1.0, abs(value))
+    return Result(
+        Status.OPTIMAL if proven or closed else Status.FEASIBLE,
+        name,
+        value,
+        bound,
+        nodes={
+            p.id: instance.network.ids[draft.places[i]]
+            for i, p in enumerate(instance.points)
+            if p.kind is Kind.VNODE
+        },
+        links={v.id: draft.working[i].on for i, v in enumerate(instance.vlinks)},
+        backups={instance.vlinks[i].id: r.on for i, r in sorted(draft.backup.items())},
+        chosen=settled(instance, draft),
+    )
+
+
+def _unexplained(instance: Instance) -> tuple[Reason, ...]:
+    name = next((p.id for p in instance.points), instance.problem.request.name)
+    text = "each part would fit alone, all together don't"
+    return (Reason(name, Code.FRAGMENTED, text),)
+
+
+def settled(instance: Instance, draft: Draft) -> dict[str, dict[str, Scalar]]:
+    """What the request left open and the mapping settles.
+
+    What constraints bind, and, on hosts (a provider chooses for itself), which of several values
+    asked for it is.
+    """
+    problem = instance.problem
+    out = chosen_values(instance, draft) or {}
+    for index, point in enumerate(instance.points):
+        host = instance.network.element(draft.places[index])
+        if point.kind is not Kind.VNODE or is_pip(host):
+            continue
+        element = problem.request.elements[point.id]
+        for name, demand in element.features.items():
+            if name in out.get(point.id, {}) or isinstance(demand, str | int | float | bool):
+                continue
+            offer = offered(host, name, problem.substrate)
+            base = () if isinstance(demand, NotIn) else landmarks(demand)
+            values = [v for v in (*base, *landmarks(offer)) if satisfies(v, demand)]
+            good = [v for v in values if offer is not None and within(offer, v)]
+            if good:
+                out.setdefault(point.id, {})[name] = good[0]
+    return out
+
+
+def _verified(problem: Problem, result: Result) -> Result:
+    if result.status in {Status.OPTIMAL, Status.FEASIBLE}:
+        faults = verify(problem, result)
+        if faults:
+            raise WrongMappingError(faults)
+    return result
+
+
+def mapping_graph(result: Result, problem: Problem) -> MappingGraph:
+    """The ML graph of a mapping; tags and interfaces (segments) are the roles' to add."""
+    nodes = {v: Placement(on=(host,)) for v, host in result.nodes.items()}
+    links = {
+        v: Placement(on=tuple(on), backup=tuple(result.backups.get(v, ())))
+        for v, on in result.links.items()
+    }
+    order = [e for e in problem.request.elements if e in nodes or e in links]
+    mapping = {e: nodes[e] if e in nodes else links[e] for e in order}
+    return MappingGraph(problem.request.name, problem.substrate.name, mapping)

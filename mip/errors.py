@@ -1,0 +1,50 @@
+"""What goes wrong in embedding other than a request that doesn't fit.
+
+EmbeddingError
+├── UnknownObjectiveError   no objective of that name
+├── UnknownMethodError      no such method or solver
+├── SolverError             a solver broke down
+├── WrongMappingError       the verifier turned a mapping down: our fault
+└── StateError              a state directory can't be read
+"""
+
+from __future__ import annotations
+
+
+class EmbeddingError(Exception):
+    """Root of this package's errors."""
+
+
+class UnknownObjectiveError(EmbeddingError):
+    """No objective of that name."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"no objective {name!r}; there are {', '.join(known)}")
+        self.name = name
+        self.known = known
+
+    def __reduce__(self) -> tuple[type[UnknownObjectiveError], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.name, self.known)
+
+
+class UnknownMethodError(EmbeddingError):
+    """No method or solver of that name."""
+
+
+class SolverError(EmbeddingError):
+    """A solver broke down."""
+
+
+class WrongMappingError(EmbeddingError):
+    """The verifier turned down a mapping that a solver returned."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+    def __reduce__(self) -> tuple[type[WrongMappingError], tuple[tuple[str, ...]]]:
+        return type(self), (self.faults,)
+
+
+class StateError(EmbeddingError):
+    """A state directory can't be read."""

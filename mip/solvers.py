@@ -1,0 +1,22 @@
+"""The solvers there are, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mip.cbc import Cbc
+from mip.errors import UnknownMethodError
+from mip.linear import Solver
+
+SOLVERS: Mapping[str, Callable[[], Solver]] = {"cbc": Cbc}
+
+
+def solver(name: str) -> Solver:
+    """The solver of that name.
+
+    Raises:
+        UnknownMethodError: there is none; the message lists what there is.
+    """
+    if name not in SOLVERS:
+        raise UnknownMethodError(f"no solver {name!r}; there are {', '.join(sorted(SOLVERS))}")
+    return SOLVERS[name]()
