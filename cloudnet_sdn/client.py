@@ -9,11 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from cloudnet_sdn.ports import Json, Rpc
-from cloudnet_sdn.profile import Target
+from cloudnet_sdn.profile import ProfileError, Target
 from cloudnet_sdn.wire.client import Client
 from cloudnet_sdn.wire.faults import PeerAway
 from cloudnet_sdn.wire.tls import TlsFiles
@@ -48,9 +49,21 @@ class RoleClient:
         self._sleep = sleep
 
     @classmethod
-    def at(cls, target: Target) -> RoleClient:
-        """A client of the role at `target`."""
-        return cls(Client(target.at, target.tls, timeout_s=CALL_S), target.tls)
+    @contextmanager
+    def at(cls, target: Target) -> Iterator[RoleClient]:
+        """A client of the role at `target`, for the time of the `with`.
+
+        Raises:
+            ProfileError: the caller's files aren't what they should be.
+        """
+        try:
+            rpc = Client(target.at, target.tls, timeout_s=CALL_S)
+        except ValueError as error:
+            raise ProfileError(str(error)) from error
+        try:
+            yield cls(rpc, target.tls)
+        finally:
+            rpc.close()
 
     def describe(self) -> Json:
         """`{role, name, api, rdl, capabilities}`."""

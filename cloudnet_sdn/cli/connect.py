@@ -39,11 +39,8 @@ def connected(command: F) -> Callable[..., Any]:
         given = {"at": at, "ca": ca, "cert": cert, "key": key}
         known = profiles.load(profiles.files(os.environ))
         target = profiles.resolve(given, os.environ, known, profile)
-        try:
-            role = RoleClient.at(target)
-        except ValueError as error:  # files that aren't what they should be
-            raise click.UsageError(str(error)) from error
-        return command(role, *args, **kwargs)
+        with RoleClient.at(target) as role:
+            return command(role, *args, **kwargs)
 
     wrapped: Callable[..., Any] = with_role
     for option in reversed(OPTIONS):
