@@ -7,11 +7,11 @@ JSON-able dictionaries, because they are kept in the store and sent over XML-RPC
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NewType, Protocol, runtime_checkable
 
-from mip.model import Problem, Options, Reason, Result
+from mip.model import Options, Problem, Reason, Result
 from rdl.graph import Element, Graph, MappingGraph
 
 CloudnetId = NewType("CloudnetId", str)
@@ -39,7 +39,7 @@ class PlannedTask:
         plugin: the registered name of the plugin that planned it.
         target: the substrate element (or controller) it is about.
         elements: the overlay elements it embeds.
-        spec: everything `make` needs, JSON-able.
+        spec: everything `make` needs, JSON-able; its `key` is the shell's name for the thing.
     """
 
     plugin: str
@@ -73,6 +73,8 @@ class Plan:
         anchors: stub id to the substrate interface where it ends (see `mip.model.Problem`).
         elements: the substrate elements of this plugin's types that the mapping uses.
         options: the offer's options, `hold_s` among them.
+        key: what the tasks' keys begin with, `KEY.ELEMENT`: the CloudNet's id, with a number
+            from its offer's second round on.
     """
 
     cloudnet: CloudnetId
@@ -82,6 +84,7 @@ class Plan:
     anchors: Mapping[str, str]
     elements: tuple[Element, ...]
     options: Json = field(default_factory=dict)
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,9 @@ class Plugin(Protocol):
 
     def make(self, task: Task) -> Json:
         """Bring it about provisionally; idempotent. Answers what the store should keep.
+
+        Where a role below holds it: `expires` and `lease_until` (RFC 3339), `price`, `currency`
+        and `choices` among it.
 
         Raises:
             Refused: for good, with reasons.
@@ -139,6 +145,31 @@ class Synchronised(Protocol):
 
     def offered(self, element: Element) -> Element:
         """The element with what it offers now. Raises Transient when it is away."""
+
+
+@runtime_checkable
+class Inventory(Protocol):
+    """A plugin whose shells can tell what they have, to be compared with the journal."""
+
+    mends: bool
+    """Whether `make` brings back what a shell has lost."""
+
+    def targets(self) -> Sequence[str]:
+        """The shells, as tasks name them."""
+
+    def inventory(self, target: str) -> Collection[str]:
+        """The keys of what a shell has. Raises Transient."""
+
+    def discard(self, target: str, key: str) -> None:
+        """Remove what no task stands for. Raises Transient, Refused."""
+
+
+@runtime_checkable
+class Leased(Protocol):
+    """A plugin whose effects end by themselves unless they are prolonged."""
+
+    def renew(self, task: Task, until: dt.datetime) -> dt.datetime:
+        """Prolong until then, or as long as is granted; answers it. Raises Transient, Refused."""
 
 
 class Embedder(Protocol):

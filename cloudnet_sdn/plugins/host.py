@@ -1,0 +1,184 @@
+"""VNodes on substrate hosts: each through its host's agent, with its ports on the host's bridge."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from cloudnet_sdn.plugins.calls import shell
+from cloudnet_sdn.plugins.registry import Context, Extension
+from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
+from cloudnet_sdn.wire.faults import NotFound
+from mip.model import Code, Reason
+from rdl.graph import Element, Interface, Placement
+
+NAME = "host"
+TYPES = ("/node/host/server", "/node/host/mainframe")
+
+
+class HostPlugin:
+    """Embeds VNodes through the agents of their hosts."""
+
+    mends = True
+
+    def __init__(self, agents: Mapping[str, Rpc], *, timeout_s: float) -> None:
+        self._agents = agents
+        self._timeout_s = timeout_s
+
+    def plan(self, plan: Plan) -> list[PlannedTask]:
+        """One task per VNode on a host of this plugin's types."""
+        hosts = {e.id for e in plan.elements}
+        tasks = []
+        for vnode, placement in plan.mapping.mapping.items():
+            element = plan.overlay.elements.get(vnode)
+            if element is None or not element.is_node or element.is_stub:
+                continue
+            for host in placement.on:
+                if host not in hosts:
+                    continue
+                if host not in self._agents:
+                    text = "its place has nobody to run it"
+                    raise Refused([Reason(vnode, Code.POLICY, text)])
+                key = f"{plan.key}.{vnode}"
+                spec: Json = {"key": key, "vnode": vnode_spec(plan, element, host)}
+                local = _vlinks(plan, element)
+                tasks.append(PlannedTask(NAME, host, (vnode, *local), spec))
+        return tasks
+
+    def make(self, task: Task) -> Json:
+        """Have the VNode and its ports made; it is stopped."""
+        with shell(task.target, task.elements):
+            got = self._call(task.target, "vnode.put", task.spec["key"], task.spec["vnode"])
+        return {"state": str(got.get("state", ""))}
+
+    def confirm(self, task: Task) -> Json:
+        """Nothing more to do: what is made stays."""
+        return task.answer
+
+    def remove(self, task: Task) -> None:
+        """Have the VNode and its ports removed."""
+        with shell(task.target, task.elements):
+            self._call(task.target, "vnode.delete", task.spec["key"])
+
+    def observe(self, task: Task) -> Mapping[str, Observation]:
+        """The VNode's state, and whether its VLinks have their ports on the host's bridge."""
+        vnode, *vlinks = task.elements
+        with shell(task.target, task.elements):
+            try:
+                got = self._call(task.target, "vnode.get", task.spec["key"])
+            except NotFound:
+                gone = Observation("failed", "it is gone")
+                return {vnode: gone, **dict.fromkeys(vlinks, gone)}
+        state = str(got["state"])
+        seen = {vnode: Observation(state, _REASONS.get(state, ""))}
+        ports = {str(p["name"]) for p in got.get("ports", [])}
+        wanted = {i["name"] for i in task.spec["vnode"]["interfaces"]}
+        well = wanted <= ports
+        plugged = Observation("up") if well else Observation("failed", "a port of it is gone")
+        return {**seen, **dict.fromkeys(vlinks, plugged)}
+
+    def start(self, task: Task, vnodes: Sequence[str]) -> None:
+        """Boot the VNode."""
+        self._power(task, vnodes, "vnode.start")
+
+    def stop(self, task: Task, vnodes: Sequence[str]) -> None:
+        """Shut the VNode down."""
+        self._power(task, vnodes, "vnode.stop")
+
+    def powercycle(self, task: Task, vnodes: Sequence[str]) -> None:
+        """Stop and start the VNode."""
+        self._power(task, vnodes, "vnode.powercycle")
+
+    def console(self, task: Task, vnode: str) -> str:
+        """The agent's single-use console URL."""
+        with shell(task.target, (vnode,)):
+            got = self._call(task.target, "vnode.console", task.spec["key"])
+        url, token = str(got["url"]), str(got.get("token", ""))
+        if not token or token in url:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}token={token}"
+
+    def targets(self) -> Sequence[str]:
+        """The hosts with an agent."""
+        return tuple(self._agents)
+
+    def inventory(self, target: str) -> Collection[str]:
+        """The keys of the VNodes on a host."""
+        with shell(target, ()):
+            return frozenset(map(str, self._call(target, "vnode.list")))
+
+    def discard(self, target: str, key: str) -> None:
+        """Have a VNode removed that no task stands for."""
+        with shell(target, ()):
+            self._call(target, "vnode.delete", key)
+
+    def _power(self, task: Task, vnodes: Sequence[str], method: str) -> None:
+        with shell(task.target, vnodes):
+            try:
+                self._call(task.target, method, task.spec["key"])
+            except NotFound as exc:
+                raise Transient(f"{task.target}: {exc}") from exc
+
+    def _call(self, host: str, method: str, *args: Any) -> Any:
+        try:
+            agent = self._agents[host]
+        except KeyError:
+            raise Transient(f"{host} has no agent in the configuration") from None
+        return agent.call(method, *args, timeout_s=self._timeout_s)
+
+
+_REASONS = {"failed": "it ended by itself"}
+
+
+def vnode_spec(plan: Plan, vnode: Element, host: str) -> Json:
+    """The `spec` of `vnode.put` (architecture page, "Host agent")."""
+    return {
+        **{r: float(vnode.amount(r)) for r in ("cpu", "memory", "storage")},
+        "image": _word(vnode.features.get("image")),
+        "interfaces": [
+            _interface(plan, interface, host)
+            for interface in vnode.interfaces
+            if interface.id in plan.overlay.peer
+        ],
+    }
+
+
+def _interface(plan: Plan, interface: Interface, host: str) -> Json:
+    vlink = plan.overlay.peer[interface.id].partition(".")[0]
+    placement = plan.mapping.mapping.get(vlink, Placement())
+    segment = next((s for s in placement.segments if s.on == host), None)
+    uplink = ""
+    if segment is not None and segment.interface is not None:
+        uplink = _word(plan.substrate.interface(segment.interface).features.get("port"))
+        if not uplink:
+            text = "the substrate is described incompletely"
+            raise Refused([Reason(vlink, Code.POLICY, text)])
+    return {
+        "name": interface.name,
+        "mac": _word(interface.features.get("mac")),
+        "address": _word(interface.features.get("address")),
+        "vlan": (segment.vlan or 0) if segment else 0,
+        "uplink": uplink,
+        "bandwidth": float(plan.overlay.elements[vlink].amount("bandwidth")),
+    }
+
+
+def _vlinks(plan: Plan, vnode: Element) -> tuple[str, ...]:
+    """The VLinks that end at a VNode."""
+    peers = (plan.overlay.peer.get(i.id, "").partition(".")[0] for i in vnode.interfaces)
+    return tuple(dict.fromkeys(p for p in peers if p))
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _make(context: Context) -> HostPlugin | None:
+    settings = context.settings
+    if not settings.agents:
+        return None
+    agents = {host: context.shell(url) for host, url in settings.agents.items()}
+    return HostPlugin(agents, timeout_s=settings.timing.shell_s)
+
+
+EXTENSION = Extension(TYPES, _make)

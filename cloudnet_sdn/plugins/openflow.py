@@ -1,0 +1,161 @@
+"""VLinks on OpenFlow switches: one `vlinks.put` per VLink, with its path and tags decided.
+
+The controller adds nothing of its own: ends, links and tags come from the mapping's segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from cloudnet_sdn.plugins.calls import shell
+from cloudnet_sdn.plugins.registry import Context, Extension
+from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task
+from cloudnet_sdn.wire.faults import NotFound
+from mip.model import Code, Reason
+from rdl.graph import Element, Graph, Placement
+
+NAME = "openflow"
+TYPES = ("/node/switch/openflow",)
+TARGET = "controller"
+
+_SEEN = {
+    "up": "",
+    "pending": "the path is being set up",
+    "degraded": "a part of it is interrupted",
+    "failed": "it is interrupted",
+}
+
+
+class OpenFlowPlugin:
+    """Embeds VLinks through one VLink controller."""
+
+    mends = True
+
+    def __init__(self, controller: Rpc, *, timeout_s: float) -> None:
+        self._controller = controller
+        self._timeout_s = timeout_s
+
+    def plan(self, plan: Plan) -> list[PlannedTask]:
+        """One task per VLink that crosses a switch."""
+        switches = {e.id for e in plan.elements}
+        tasks = []
+        for vlink, placement in plan.mapping.mapping.items():
+            crossed = [e for e in placement.on if e in switches]
+            if not crossed:
+                continue
+            bandwidth = plan.overlay.elements[vlink].amount("bandwidth")
+            spec = vlink_spec(plan.substrate, vlink, placement, crossed, bandwidth)
+            key = f"{plan.key}.{vlink}"
+            tasks.append(PlannedTask(NAME, TARGET, (vlink,), {"key": key, "vlink": spec}))
+        return tasks
+
+    def make(self, task: Task) -> Json:
+        """Have the path set up; answers once every switch has confirmed."""
+        with shell(TARGET, task.elements):
+            got = self._call("vlinks.put", task.spec["key"], task.spec["vlink"])
+        return {"path": got.get("path", [])}
+
+    def confirm(self, task: Task) -> Json:
+        """Nothing more to do: what is made stays."""
+        return task.answer
+
+    def remove(self, task: Task) -> None:
+        """Have its flows removed."""
+        with shell(TARGET, task.elements):
+            self._call("vlinks.delete", task.spec["key"])
+
+    def observe(self, task: Task) -> Mapping[str, Observation]:
+        """What the controller sees of it."""
+        with shell(TARGET, task.elements):
+            try:
+                state = str(self._call("vlinks.get", task.spec["key"])["state"])
+            except NotFound:
+                state = "failed"
+        seen = Observation(state, _SEEN.get(state, "its state isn't known"))
+        return dict.fromkeys(task.elements, seen)
+
+    def targets(self) -> Sequence[str]:
+        """The one controller."""
+        return (TARGET,)
+
+    def inventory(self, target: str) -> Collection[str]:
+        """The keys of the VLinks it keeps."""
+        with shell(target, ()):
+            return frozenset(map(str, self._call("vlinks.list")))
+
+    def discard(self, target: str, key: str) -> None:
+        """Have a VLink removed that no task stands for."""
+        with shell(target, ()):
+            self._call("vlinks.delete", key)
+
+    def _call(self, method: str, *args: Any) -> Any:
+        return self._controller.call(method, *args, timeout_s=self._timeout_s)
+
+
+def vlink_spec(
+    substrate: Graph,
+    vlink: str,
+    placement: Placement,
+    switches: Sequence[str],
+    bandwidth: float,
+) -> Json:
+    """The `spec` of `vlinks.put` (contract, section 3).
+
+    An end is where the VLink leaves the switches, towards a host or a tunnel bridge; a hop is a
+    link between two of them, by the port it leaves the first one through.
+
+    Raises:
+        Refused: the substrate doesn't say a switch's `dpid` or a port's `port`.
+    """
+    tags = {s.on: s.vlan or 0 for s in placement.segments}
+    ends, hops = [], []
+    for link in (e for e in placement.on if substrate.elements[e].is_link):
+        sides = list(_sides(substrate, link, switches))
+        tag = tags.get(link, 0)
+        places = [
+            (_text(vlink, substrate.elements[s], "dpid"), _port(vlink, substrate, i))
+            for s, i in sides
+        ]
+        if len(places) == 1:
+            ends.append({"dpid": places[0][0], "port": places[0][1], "vlan": tag})
+        elif places:
+            hops.append([*places[0], tag])
+    path: list[Any] = [*hops] or [_text(vlink, substrate.elements[s], "dpid") for s in switches]
+    return {
+        "ends": ends,
+        "bandwidth": float(bandwidth),
+        "protection": "none",
+        "path": path,
+        "backup": [],
+    }
+
+
+def _sides(substrate: Graph, link: str, switches: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(switch, its interface) for each end of `link` that is at one, in path order."""
+    at = {peer.partition(".")[0]: peer for _, peer in substrate.ends(link)}
+    return ((s, at[s]) for s in switches if s in at)
+
+
+def _text(vlink: str, switch: Element, feature: str) -> str:
+    value = switch.features.get(feature)
+    if isinstance(value, str) and value:
+        return value
+    raise Refused([Reason(vlink, Code.POLICY, "the substrate is described incompletely")])
+
+
+def _port(vlink: str, substrate: Graph, interface: str) -> str | int:
+    value = substrate.interface(interface).features.get("port")
+    if isinstance(value, int | str) and not isinstance(value, bool) and value:
+        return value
+    raise Refused([Reason(vlink, Code.POLICY, "the substrate is described incompletely")])
+
+
+def _make(context: Context) -> OpenFlowPlugin | None:
+    controller = context.settings.controller
+    if controller is None:
+        return None
+    return OpenFlowPlugin(context.shell(controller.url), timeout_s=context.settings.timing.shell_s)
+
+
+EXTENSION = Extension(TYPES, _make)

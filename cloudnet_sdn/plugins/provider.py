@@ -1,0 +1,318 @@
+"""Whole providers as hosts: the client side of their negotiation and provisioning interfaces.
+
+What makes a VNP a VNP (paper, section 4.3): its substrate's nodes are PIPs, and a task is a partial
+graph negotiated with one of them. A VNP looks like a PIP from above, so this serves for it too.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from cloudnet_sdn.plugins.calls import provider
+from cloudnet_sdn.plugins.registry import Context, Extension
+from cloudnet_sdn.ports import (
+    Clock,
+    Json,
+    Observation,
+    Plan,
+    PlannedTask,
+    Refused,
+    Rpc,
+    Task,
+    Transient,
+)
+from cloudnet_sdn.roles.options import HOLD_LONGEST_S, parse_time, timestamp
+from cloudnet_sdn.roles.settings import RoleKind, Timing
+from cloudnet_sdn.wire.faults import CloudnetError, Conflict, NotFound
+from mip.model import Code, Reason
+from rdl import partition
+from rdl.dump import dump
+from rdl.errors import RdlError
+from rdl.graph import Element, Graph, Placement, Range
+from rdl.load import load_graph
+
+NAME = "provider"
+TYPES = ("/node/host/pip",)
+
+_REQUESTS = uuid.UUID("5d0c9a52-6a0e-4c4b-8f5c-6f1d6f3d2c10")
+_WAIT_S = 10.0
+_POLL_S = 0.2
+
+
+class ProviderPlugin:
+    """Negotiates partial graphs with the providers below."""
+
+    mends = False
+
+    def __init__(self, peers: Mapping[str, Rpc], clock: Clock, timing: Timing) -> None:
+        self._peers = peers
+        self._clock = clock
+        self._timing = timing
+
+    # -- synchronisation
+
+    def offered(self, element: Element) -> Element:
+        """What the provider offers now (paper, section 5.2).
+
+        Its end points keep the names it gives them: `berlin.t1`.
+        """
+        with provider(element.id, ()):
+            text = self._call(element.id, "negotiation.substrate", timeout_s=self._timing.peer_s)
+        try:
+            graph = load_graph(text, source=element.id)
+        except RdlError as exc:
+            raise Transient(f"{element.id} offers what can't be read: {exc}") from exc
+        if element.id not in graph.elements:
+            raise Transient(f"{element.id} calls itself {', '.join(graph.elements)}")
+        return graph.elements[element.id]
+
+    # -- embedding
+
+    def plan(self, plan: Plan) -> list[PlannedTask]:
+        """One task per provider involved: its partial graph (paper, section 5.4)."""
+        try:
+            parts = partition.partition(plan.overlay, split(plan), name=plan.key)
+        except partition.PartitionError as exc:
+            raise Refused([Reason(plan.overlay.name, Code.LATENCY, str(exc))]) from exc
+        replaced = plan.options.get("replaces_below", {})
+        tasks = []
+        for name, graph in parts.items():
+            spec: Json = {
+                "key": plan.key,
+                "request_id": str(uuid.uuid5(_REQUESTS, f"{plan.key}/{name}")),
+                "graph": dump(graph),
+                "hold_s": float(plan.options["hold_s"]),
+                "until": str(plan.options["until"]),
+                "replaces": str(replaced.get(name, "")),
+            }
+            elements = tuple(e.id for e in graph.elements.values() if not e.is_stub)
+            tasks.append(PlannedTask(NAME, name, elements, spec))
+        return tasks
+
+    def make(self, task: Task) -> Json:
+        """Have the partial graph held (paper, section 5.5); a lost answer is asked for again."""
+        sent = self._clock.now()
+        with provider(task.target, task.elements):
+            offer = self._request(task, hold_s=self._hold_s(task), wait_s=_WAIT_S)
+            deadline = sent + dt.timedelta(seconds=self._timing.shell_s)
+            while offer["state"] == "working":
+                if self._clock.now() > deadline:
+                    raise Transient(f"{task.target} is still working on it")
+                self._clock.sleep(_POLL_S)
+                sent = self._clock.now()
+                offer = self._call(task.target, "negotiation.offer", offer["offer"])
+        if offer["state"] not in ("held", "confirming", "confirmed"):
+            raise Refused(_reasons(task, offer))
+        answer: Json = {k: str(offer[k]) for k in ("offer", "cloudnet", "currency")}
+        answer |= {"price": float(offer["price"]), "choices": dict(offer["choices"])}
+        answer["lease_until"] = str(offer["lease_until"])
+        answer["graph"] = str(offer["graph"])
+        # By our clock, and from before the question, so that it is never later than the truth.
+        held = sent + dt.timedelta(seconds=float(offer["expires_in"]))
+        return {**answer, "expires": timestamp(held)}
+
+    def confirm(self, task: Task) -> Json:
+        """Have it confirmed."""
+        with provider(task.target, task.elements):
+            offer = self._call(task.target, "negotiation.confirm", task.answer["offer"])
+        if offer["state"] == "confirming":
+            raise Transient(f"{task.target} is still confirming")
+        if offer["state"] != "confirmed":
+            raise Refused(_reasons(task, offer))
+        return {**task.answer, "lease_until": str(offer["lease_until"])}
+
+    def remove(self, task: Task) -> None:
+        """Cancel the hold, or release what was confirmed.
+
+        Where no answer ever came, the request is repeated to learn what became of it.
+        """
+        try:
+            with provider(task.target, task.elements):
+                self._give_back(task)
+        except Refused as exc:
+            raise Transient(str(exc)) from exc
+
+    def _give_back(self, task: Task) -> None:
+        answer: Json = task.answer
+        if "offer" not in answer:
+            try:
+                answer = self._request(task, hold_s=1.0, wait_s=0.0)
+            except CloudnetError as exc:
+                if exc.code in (400, 403, 409, 413):
+                    return  # refused as a whole: there is nothing there
+                raise
+        try:
+            self._call(task.target, "negotiation.cancel", answer["offer"])
+        except NotFound:
+            return
+        except Conflict:
+            try:
+                self._call(task.target, "negotiation.release", answer["cloudnet"])
+            except NotFound:
+                return
+
+    def observe(self, task: Task) -> Mapping[str, Observation]:
+        """What the provider sees of its part."""
+        with provider(task.target, task.elements):
+            try:
+                status = self._call(
+                    task.target,
+                    "negotiation.status",
+                    task.answer["cloudnet"],
+                    timeout_s=self._timing.peer_s,
+                )
+            except NotFound:
+                return dict.fromkeys(task.elements, Observation("failed", "it is gone"))
+        if status["state"] in ("releasing", "released", "failed"):
+            gone = Observation("failed", "the provider has given it up")
+            return dict.fromkeys(task.elements, gone)
+        seen = {
+            element: Observation(str(s["state"]), str(s["reason"]))
+            for element, s in status["elements"].items()
+        }
+        return {e: seen[e] for e in task.elements if e in seen}
+
+    def renew(self, task: Task, until: dt.datetime) -> dt.datetime:
+        """Prolong the lease below."""
+        with provider(task.target, task.elements):
+            got = self._call(
+                task.target, "negotiation.renew", task.answer["cloudnet"], timestamp(until)
+            )
+        return parse_time(got["expires"])
+
+    # -- provisioning
+
+    def start(self, task: Task, vnodes: Sequence[str]) -> None:
+        """Boot VNodes."""
+        self._power(task, vnodes, "provisioning.start")
+
+    def stop(self, task: Task, vnodes: Sequence[str]) -> None:
+        """Shut VNodes down."""
+        self._power(task, vnodes, "provisioning.stop")
+
+    def powercycle(self, task: Task, vnodes: Sequence[str]) -> None:
+        """Stop and start VNodes."""
+        self._power(task, vnodes, "provisioning.powercycle")
+
+    def console(self, task: Task, vnode: str) -> str:
+        """A console URL of the provider's proxy."""
+        with provider(task.target, (vnode,)):
+            got = self._call(task.target, "provisioning.console", task.answer["cloudnet"], vnode)
+        return str(got["url"])
+
+    def _power(self, task: Task, vnodes: Sequence[str], method: str) -> None:
+        with provider(task.target, vnodes):
+            self._call(task.target, method, task.answer["cloudnet"], list(vnodes))
+
+    # -- inventory
+
+    def targets(self) -> Sequence[str]:
+        """The providers."""
+        return tuple(self._peers)
+
+    def inventory(self, target: str) -> Collection[str]:
+        """The names of what is ours there."""
+        with provider(target, ()):
+            listed = self._call(target, "negotiation.list", timeout_s=self._timing.peer_s)
+        return frozenset(str(c["name"]) for c in listed if c["state"] != "releasing")
+
+    def discard(self, target: str, key: str) -> None:
+        """Give back what no task stands for."""
+        with provider(target, ()):
+            self._call(target, "negotiation.release", key)
+
+    # -- calls
+
+    def _hold_s(self, task: Task) -> float:
+        """Longer than our own hold, which begins when the last provider has answered."""
+        longer = float(task.spec["hold_s"]) + 2 * self._timing.margin_s
+        return min(HOLD_LONGEST_S, longer)
+
+    def _request(self, task: Task, *, hold_s: float, wait_s: float) -> Json:
+        until = parse_time(task.spec["until"]) + dt.timedelta(seconds=self._timing.margin_s)
+        options: Json = {"hold_s": hold_s, "wait_s": wait_s, "until": timestamp(until)}
+        if task.spec["replaces"]:
+            options["replaces"] = task.spec["replaces"]
+        offer: Json = self._call(
+            task.target,
+            "negotiation.request",
+            task.spec["request_id"],
+            task.spec["graph"],
+            options,
+        )
+        return offer
+
+    def _call(self, name: str, method: str, *args: Any, timeout_s: float | None = None) -> Any:
+        try:
+            peer = self._peers[name]
+        except KeyError:
+            raise Transient(f"{name} is no provider of the configuration") from None
+        return peer.call(method, *args, timeout_s=timeout_s or self._timing.shell_s)
+
+
+def split(plan: Plan) -> partition.Plan:
+    """How the mapping splits the request between providers."""
+    placement, crossings, latency = {}, {}, {}
+    for identifier, placed in plan.mapping.mapping.items():
+        element = plan.overlay.elements[identifier]
+        if element.is_node:
+            placement[identifier] = placed.on[0]
+        else:
+            crossings[identifier] = _crossings(plan.substrate, placed)
+            bound = element.features.get("latency")
+            if isinstance(bound, Range) and bound.max is not None and crossings[identifier]:
+                latency[identifier] = _shares(plan.substrate, bound.max, crossings[identifier])
+    stubs = {
+        stub: partition.End(interface.partition(".")[0], interface)
+        for stub, interface in plan.anchors.items()
+    }
+    return partition.Plan(placement, crossings, latency, stubs)
+
+
+def _crossings(substrate: Graph, placed: Placement) -> tuple[partition.Crossing, ...]:
+    tags = {s.on: s.vlan for s in placed.segments}
+    found = []
+    for on in placed.on:
+        if not substrate.elements[on].is_link:
+            continue
+        a, b = (partition.End(peer.partition(".")[0], peer) for _, peer in substrate.ends(on))
+        found.append(partition.Crossing(on, tags.get(on) or 0, a, b))
+    return tuple(found)
+
+
+def _shares(
+    substrate: Graph, bound: float, crossings: Sequence[partition.Crossing]
+) -> Mapping[str, float]:
+    """A latency bound, divided between the providers on the way."""
+    providers = dict.fromkeys(p for c in crossings for p in (c.a.provider, c.b.provider))
+    on_transits = 0.0
+    for crossing in crossings:
+        latency = substrate.elements[crossing.transit].features.get("latency")
+        if isinstance(latency, int | float):
+            on_transits += latency
+    return partition.divide(bound, tuple(providers), on_transits)
+
+
+def _reasons(task: Task, offer: Json) -> list[Reason]:
+    found = []
+    for reason in offer["reasons"]:
+        code = reason["code"] if reason["code"] in set(Code) else Code.POLICY
+        found.append(Reason(str(reason["element"]), Code(code), str(reason["text"])))
+    if found:
+        return found
+    text = f"{task.target} answers that its offer is {offer['state']}"
+    return [Reason(task.elements[0] if task.elements else task.target, Code.POLICY, text)]
+
+
+def _make(context: Context) -> ProviderPlugin | None:
+    settings = context.settings
+    if settings.kind is not RoleKind.VNP:
+        return None
+    peers = {p.name: context.provider(p.name) for p in settings.pip}
+    return ProviderPlugin(peers, context.clock, settings.timing)
+
+
+EXTENSION = Extension(TYPES, _make)

@@ -1,0 +1,110 @@
+"""Tags on tunnel bridges: each VLink that leaves by a transit, admitted at its tunnel."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from cloudnet_sdn.plugins.calls import shell
+from cloudnet_sdn.plugins.registry import Context, Extension
+from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
+from mip.model import Code, Reason
+
+NAME = "tunnel"
+TYPES = ("/node/bridge/tunnel",)
+
+
+class TunnelPlugin:
+    """Admits tags through the agents of tunnel bridges."""
+
+    mends = True
+
+    def __init__(self, agents: Mapping[str, Rpc], *, timeout_s: float) -> None:
+        self._agents = agents
+        self._timeout_s = timeout_s
+
+    def plan(self, plan: Plan) -> list[PlannedTask]:
+        """One task per VLink and transit end point it leaves by."""
+        bridges = {e.id for e in plan.elements}
+        tasks = []
+        for stub, anchor in plan.anchors.items():
+            bridge = anchor.partition(".")[0]
+            if bridge not in bridges:
+                continue
+            for vlink in plan.overlay.neighbours(stub):
+                placement = plan.mapping.mapping.get(vlink)
+                if placement is None:
+                    continue
+                tag = next((s.vlan for s in placement.segments if s.interface == anchor), None)
+                tunnel = plan.substrate.interface(anchor).features.get("tunnel")
+                if tag is None or not isinstance(tunnel, str) or bridge not in self._agents:
+                    text = "its transit end point has nobody to serve it"
+                    raise Refused([Reason(vlink, Code.POLICY, text)])
+                spec: Json = {"key": f"{plan.key}.{stub}", "tunnel": tunnel, "vlan": tag}
+                tasks.append(PlannedTask(NAME, bridge, (vlink,), spec))
+        return tasks
+
+    def make(self, task: Task) -> Json:
+        """Have the tag admitted."""
+        with shell(task.target, task.elements):
+            self._call(
+                task.target,
+                "tunnel.admit",
+                task.spec["key"],
+                task.spec["tunnel"],
+                task.spec["vlan"],
+            )
+        return {}
+
+    def confirm(self, task: Task) -> Json:
+        """Nothing more to do: what is made stays."""
+        return task.answer
+
+    def remove(self, task: Task) -> None:
+        """Have the tag dismissed."""
+        with shell(task.target, task.elements):
+            self._call(task.target, "tunnel.dismiss", task.spec["key"])
+
+    def observe(self, task: Task) -> Mapping[str, Observation]:
+        """Whether the tunnel is up and lets the tag through."""
+        with shell(task.target, task.elements):
+            got = self._call(task.target, "tunnel.status", task.spec["tunnel"])
+        if not got["up"]:
+            seen = Observation("degraded", "the transit is down")
+        elif task.spec["vlan"] not in got["tags"]:
+            seen = Observation("failed", "the transit doesn't let it through")
+        else:
+            seen = Observation("up")
+        return dict.fromkeys(task.elements, seen)
+
+    def targets(self) -> Sequence[str]:
+        """The tunnel bridges with an agent."""
+        return tuple(self._agents)
+
+    def inventory(self, target: str) -> Collection[str]:
+        """The keys of what is admitted at a tunnel bridge."""
+        with shell(target, ()):
+            return frozenset(map(str, self._call(target, "tunnel.list")))
+
+    def discard(self, target: str, key: str) -> None:
+        """Have a tag dismissed that no task stands for."""
+        with shell(target, ()):
+            self._call(target, "tunnel.dismiss", key)
+
+    def _call(self, bridge: str, method: str, *args: Any) -> Any:
+        try:
+            agent = self._agents[bridge]
+        except KeyError:
+            raise Transient(f"{bridge} has no agent in the configuration") from None
+        return agent.call(method, *args, timeout_s=self._timeout_s)
+
+
+def _make(context: Context) -> TunnelPlugin | None:
+    settings = context.settings
+    if not settings.agents:
+        return None
+    agents = {bridge: context.shell(url) for bridge, url in settings.agents.items()}
+    return TunnelPlugin(agents, timeout_s=settings.timing.shell_s)
+
+
+EXTENSION = Extension(TYPES, _make)

@@ -1,0 +1,319 @@
+"""The embedding component (paper, section 4.2): brings tasks about, and keeps at it.
+
+Every effect goes through `bring_about`: it reads what is wanted, does the next step by the task's
+plugin, writes down what came of it, and looks again. It may be called for a task at any time, from
+any thread and after any crash.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import datetime as dt
+import enum
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from cloudnet_sdn.plugins.registry import Registry
+from cloudnet_sdn.ports import (
+    Clock,
+    CloudnetId,
+    Json,
+    NodePlugin,
+    Plan,
+    PlannedTask,
+    Refused,
+    Transient,
+)
+from cloudnet_sdn.roles.settings import Timing
+from cloudnet_sdn.roles.states import CloudnetState, TaskState, Wanted
+from cloudnet_sdn.store import cloudnets, substrate, tags, tasks
+from cloudnet_sdn.store.engine import Store
+from cloudnet_sdn.store.tasks import Entry
+from mip.model import Code, Reason
+from rdl.graph import Element
+
+log = logging.getLogger(__name__)
+
+RUNNING, STOPPED, CYCLE = "running", "stopped", "cycle-"
+_STEPS = 20
+_FIRST_PAUSE_S = 0.5
+
+
+class Step(enum.StrEnum):
+    """What there is to do next about a task."""
+
+    MAKE = "make"
+    CONFIRM = "confirm"
+    REMOVE = "remove"
+    POWER = "power"
+
+
+def next_step(entry: Entry) -> Step | None:
+    """The next step towards what is wanted, None where it is reached. Pure."""
+    if entry.wanted is Wanted.ABSENT:
+        return None if entry.state is TaskState.ABSENT else Step.REMOVE
+    if entry.state is TaskState.FAILED:
+        return None
+    if entry.state in (TaskState.PLANNED, TaskState.ABSENT):
+        return Step.MAKE
+    if entry.wanted is Wanted.CONFIRMED and entry.state is TaskState.PRESENT:
+        return Step.CONFIRM
+    return Step.POWER if dict(entry.power) != dict(entry.powered) else None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a round.
+
+    Attributes:
+        entries: its tasks as they stand.
+        reasons: why it can't be, where something was refused.
+        away: the targets that couldn't be reached in time.
+    """
+
+    entries: tuple[Entry, ...]
+    reasons: tuple[Reason, ...] = ()
+    away: frozenset[str] = frozenset()
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything is there."""
+        return not self.reasons and not self.away
+
+
+class Embedding:
+    """Carries out plans through the plugins."""
+
+    def __init__(
+        self, store: Store, registry: Registry, clock: Clock, timing: Timing, *, threads: int = 32
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._clock = clock
+        self._timing = timing
+        self._pool = concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="effect")
+        self._running: dict[int, concurrent.futures.Future[None]] = {}
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Take nothing more on; what runs ends by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    # -- planning
+
+    def plan(self, plan: Plan) -> list[PlannedTask]:
+        """The tasks of all plugins whose substrate the mapping uses. Pure.
+
+        Raises:
+            Refused: something can't be brought about.
+        """
+        shares: dict[str, list[Element]] = {}
+        used = {on for p in plan.mapping.mapping.values() for on in (*p.on, *p.backup)}
+        used |= {interface.partition(".")[0] for interface in plan.anchors.values()}
+        for identifier in sorted(used):
+            element = plan.substrate.elements[identifier]
+            name = self._registry.name_for(element.type)
+            if name is not None:
+                shares.setdefault(name, []).append(element)
+            elif element.is_node:
+                log.error("no plugin for type=%s element=%s", element.type, identifier)
+                text = "a part of the substrate can't be driven"
+                raise Refused([Reason(plan.overlay.name, Code.TYPE, text)])
+        planned: list[PlannedTask] = []
+        for name, elements in shares.items():
+            share = Plan(
+                cloudnet=plan.cloudnet,
+                substrate=plan.substrate,
+                overlay=plan.overlay,
+                mapping=plan.mapping,
+                anchors=plan.anchors,
+                elements=tuple(elements),
+                options=plan.options,
+                key=plan.key,
+            )
+            planned += self._registry.get(name).plan(share)
+        return planned
+
+    # -- effects
+
+    def make_all(self, cloudnet: CloudnetId, round_: int) -> Outcome:
+        """Bring about a round's tasks, all at once (paper, section 5.5).
+
+        Shells that are away are tried again for a while. The first refusal ends the waiting.
+        """
+        deadline = time.monotonic() + self._timing.hold_try_s
+        while True:
+            entries = self._round(cloudnet, round_)
+            left = [e for e in entries if e.state is TaskState.PLANNED]
+            if not left or any(e.state is TaskState.FAILED for e in entries):
+                return self._outcome(cloudnet, round_)
+            futures = [self.dispatch(e.id) for e in left]
+            pending = set(futures)
+            while pending and not self._refused(cloudnet, round_):
+                _, pending = concurrent.futures.wait(
+                    pending, timeout=0.5, return_when=concurrent.futures.FIRST_COMPLETED
+                )
+            if pending:
+                # Others may have a say: give them a moment, so that all reasons are told.
+                concurrent.futures.wait(pending, timeout=1.0)
+                return self._outcome(cloudnet, round_)
+            if time.monotonic() > deadline:
+                return self._outcome(cloudnet, round_)
+            if any(e.state is TaskState.PLANNED for e in self._round(cloudnet, round_)):
+                time.sleep(_FIRST_PAUSE_S)
+
+    def run_all(self, cloudnet: CloudnetId, *, wait_s: float) -> bool:
+        """Work on all of a CloudNet's open tasks for at most `wait_s`; whether none is left."""
+        deadline, pause = time.monotonic() + wait_s, 0.05
+        while True:
+            with self._store.read() as conn:
+                entries = [e for e in tasks.of_cloudnet(conn, cloudnet) if next_step(e)]
+            if not entries:
+                return True
+            futures = [self.dispatch(e.id) for e in entries]
+            left = deadline - time.monotonic()
+            concurrent.futures.wait(futures, timeout=max(0.0, left))
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+            pause = min(2.0, 2 * pause)
+
+    def dispatch(self, task: int) -> concurrent.futures.Future[None]:
+        """Work on a task in a thread; the one that is at it already, if any."""
+        with self._lock:
+            running = self._running.get(task)
+            if running is not None and not running.done():
+                return running
+            future = self._pool.submit(self.bring_about, task)
+            self._running[task] = future
+            future.add_done_callback(lambda _: self._forget(task, future))
+            return future
+
+    def _forget(self, task: int, future: concurrent.futures.Future[None]) -> None:
+        with self._lock:
+            if self._running.get(task) is future:
+                del self._running[task]
+
+    def bring_about(self, task: int) -> None:
+        """Do what there is to do about a task, until it is done or has to wait."""
+        for _ in range(_STEPS):
+            with self._store.read() as conn:
+                entry = tasks.get(conn, task)
+            step = None if entry is None else next_step(entry)
+            if entry is None or step is None:
+                return
+            try:
+                self._do(entry, step)
+            except Refused as exc:
+                if step is Step.REMOVE or step is Step.POWER:
+                    self._postpone(entry, str(exc))
+                    return
+                self._failed(entry, exc.reasons)
+            except Transient as exc:
+                self._postpone(entry, str(exc))
+                return
+            except Exception:
+                log.exception("broke down task=%s step=%s key=%s", entry.id, step, entry.key)
+                self._postpone(entry, "internal error")
+                return
+
+    def _do(self, entry: Entry, step: Step) -> None:
+        plugin = self._registry.get(entry.task.plugin)
+        now = self._clock.now()
+        if step is Step.POWER:
+            self._power(entry)
+            return
+        answer: Json | None = None
+        if step is Step.MAKE:
+            answer, state = plugin.make(entry.task), TaskState.PRESENT
+        elif step is Step.CONFIRM:
+            answer, state = plugin.confirm(entry.task), TaskState.CONFIRMED
+        else:
+            plugin.remove(entry.task)
+            state = TaskState.ABSENT
+        log.info("done step=%s key=%s target=%s", step, entry.key, entry.task.target)
+        with self._store.write() as conn:
+            tasks.outcome(conn, entry, state, answer=answer)
+            if state is TaskState.ABSENT:
+                self._gone(conn, entry, now)
+
+    def _gone(self, conn: sa.Connection, entry: Entry, now: dt.datetime) -> None:
+        """What the last absent task of a round, and of a CloudNet, sets free."""
+        cloudnet = entry.task.cloudnet
+        every = tasks.of_cloudnet(conn, cloudnet)
+        absent = [e.wanted is Wanted.ABSENT and e.state is TaskState.ABSENT for e in every]
+        if all(a for a, e in zip(absent, every, strict=True) if e.round == entry.round):
+            tags.free(conn, cloudnet, entry.round)
+            substrate.bump(conn)
+        if all(absent) and cloudnets.step(conn, cloudnet, CloudnetState.RELEASED):
+            cloudnets.record(conn, cloudnet, now, "released", "nothing of it is left")
+
+    def _power(self, entry: Entry) -> None:
+        plugin = self._registry.get(entry.task.plugin)
+        if not isinstance(plugin, NodePlugin):
+            raise Transient(f"{entry.task.plugin} runs no VNodes")
+        calls: tuple[tuple[str, Callable[..., None]], ...] = (
+            (STOPPED, plugin.stop),
+            (RUNNING, plugin.start),
+            (CYCLE, plugin.powercycle),
+        )
+        reached = dict(entry.powered)
+        for wanted, call in calls:
+            vnodes = [
+                v
+                for v, power in entry.power.items()
+                if power.startswith(wanted) and reached.get(v) != power
+            ]
+            if vnodes:
+                call(entry.task, vnodes)
+                reached.update({v: entry.power[v] for v in vnodes})
+        with self._store.write() as conn:
+            tasks.powered(conn, entry, reached)
+
+    def _failed(self, entry: Entry, reasons: Iterable[Reason]) -> None:
+        problem: Json = {"reasons": [as_json(r) for r in reasons]}
+        with self._store.write() as conn:
+            tasks.outcome(conn, entry, TaskState.FAILED, problem=problem)
+
+    def _postpone(self, entry: Entry, text: str) -> None:
+        pause = min(self._timing.retry_longest_s, _FIRST_PAUSE_S * 2**entry.attempts)
+        log.info(
+            "later key=%s target=%s pause_s=%.1f: %s", entry.key, entry.task.target, pause, text
+        )
+        due = self._clock.now() + dt.timedelta(seconds=pause)
+        with self._store.write() as conn:
+            tasks.postpone(conn, entry, due, text)
+
+    # -- looking
+
+    def _round(self, cloudnet: CloudnetId, round_: int) -> list[Entry]:
+        with self._store.read() as conn:
+            return tasks.of_cloudnet(conn, cloudnet, round_)
+
+    def _refused(self, cloudnet: CloudnetId, round_: int) -> bool:
+        return any(e.state is TaskState.FAILED for e in self._round(cloudnet, round_))
+
+    def _outcome(self, cloudnet: CloudnetId, round_: int) -> Outcome:
+        entries = self._round(cloudnet, round_)
+        reasons = [r for e in entries for r in refusals(e)]
+        waiting = [e for e in entries if e.state is TaskState.PLANNED]
+        away = frozenset(e.task.target for e in waiting if not reasons)
+        return Outcome(tuple(entries), tuple(reasons), away)
+
+
+def as_json(reason: Reason) -> dict[str, str]:
+    """A reason as the contract has it."""
+    return {"element": reason.element, "code": reason.code.value, "text": reason.text}
+
+
+def refusals(entry: Entry) -> Sequence[Reason]:
+    """Why a task failed."""
+    if entry.state is not TaskState.FAILED:
+        return ()
+    listed = entry.problem.get("reasons", [])
+    return [Reason(r["element"], Code(r["code"]), r["text"]) for r in listed]

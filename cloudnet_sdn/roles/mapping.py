@@ -1,0 +1,279 @@
+"""The mapping component (paper, sections 4.2 and 5.2 to 5.3): a view of the world, and solving.
+
+Solving happens on a snapshot; whoever reserves checks again (`Mapping.conflicts`) in the reserving
+transaction.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import logging
+from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from cloudnet_sdn.plugins.registry import Registry
+from cloudnet_sdn.ports import Embedder, Refused, Synchronised, Transient
+from cloudnet_sdn.roles import federation, stubs
+from cloudnet_sdn.roles.settings import RoleKind, Settings
+from cloudnet_sdn.roles.tags import Taken
+from cloudnet_sdn.store import offers, substrate, tags
+from cloudnet_sdn.store.engine import Store
+from cloudnet_sdn.wire.faults import Conflict
+from mip.capacity import used
+from mip.model import Code, Embedded, Options, Problem, Reason, Result, Status
+from mip.verify import verify
+from rdl.aggregate import aggregate
+from rdl.complete import NO_POLICY, Policy, complete
+from rdl.graph import Element, Graph, Interface, Range
+from rdl.load import load_graph, load_mapping
+
+log = logging.getLogger(__name__)
+
+_graph = functools.lru_cache(maxsize=4096)(load_graph)
+_mapping = functools.lru_cache(maxsize=4096)(load_mapping)
+
+
+@dataclass(frozen=True)
+class View:
+    """The world as it was at one moment.
+
+    Attributes:
+        substrate: the UL graph; of a VNP with what its providers offered.
+        embedded: what is on it; empty where the substrate tells what is left.
+        unavailable: elements that may carry nothing new.
+        taken: tags in use by place.
+        revision: the store's, to see later whether anything moved.
+        away: providers that couldn't be asked.
+    """
+
+    substrate: Graph
+    embedded: tuple[Embedded, ...]
+    unavailable: frozenset[str]
+    taken: Taken
+    revision: int
+    away: tuple[Reason, ...] = ()
+
+
+class Health:
+    """Which shells don't answer; what they serve may carry nothing new."""
+
+    def __init__(self) -> None:
+        self._away: set[tuple[str, str]] = set()
+
+    def away(self, plugin: str, target: str) -> bool:
+        """Note that it doesn't answer; whether that is news."""
+        news = (plugin, target) not in self._away
+        self._away.add((plugin, target))
+        return news
+
+    def back(self, plugin: str, target: str) -> bool:
+        """Note that it answers; whether that is news."""
+        news = (plugin, target) in self._away
+        self._away.discard((plugin, target))
+        return news
+
+    def targets(self) -> frozenset[str]:
+        """Who is away."""
+        return frozenset(target for _, target in self._away)
+
+
+class Mapping:
+    """Maps requests onto the role's substrate."""
+
+    def __init__(
+        self, store: Store, registry: Registry, embedder: Embedder, settings: Settings
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._embedder = embedder
+        self._settings = settings
+        self.health = Health()
+
+    # -- the world
+
+    def view(self, *, without: str = "") -> View:
+        """The world now; `without` names an offer whose use counts as free.
+
+        Raises:
+            Conflict: no substrate has been loaded.
+        """
+        with self._store.read() as conn:
+            base = self.base(conn)
+            revision = substrate.revision(conn)
+            drained = substrate.all_drained(conn)
+            taken = tags.taken(conn)
+            embedded = self._embedded(conn, base, without)
+        whole, away = self.synchronised(base)
+        unavailable = drained
+        if self._is_broker:
+            embedded = ()  # providers tell what they have left, and whether they are there
+        else:
+            unavailable |= self.health.targets()
+        return View(whole, embedded, unavailable, taken, revision, away)
+
+    def base(self, conn: sa.Connection) -> Graph:
+        """The substrate as configured or loaded, before anybody is asked."""
+        if self._is_broker:
+            return federation.skeleton(self._settings)
+        loaded = substrate.newest(conn)
+        if loaded is None:
+            raise Conflict("no substrate has been loaded yet")
+        return _graph(loaded.graph)
+
+    def synchronised(self, base: Graph) -> tuple[Graph, tuple[Reason, ...]]:
+        """The substrate with what those who must be asked say, all at once and in bounded time."""
+        asked: list[tuple[Element, Synchronised]] = []
+        for element in base.nodes():
+            plugin = self._registry.for_type(element.type)
+            if isinstance(plugin, Synchronised):
+                asked.append((element, plugin))
+        if not asked:
+            return base, ()
+        answers: dict[str, Element] = {}
+        away: list[Reason] = []
+        pool = concurrent.futures.ThreadPoolExecutor(max_workers=min(32, len(asked)))
+        futures = {e.id: pool.submit(plugin.offered, e) for e, plugin in asked}
+        concurrent.futures.wait(futures.values(), timeout=self._settings.timing.peer_s + 1)
+        pool.shutdown(wait=False, cancel_futures=True)
+        for name, future in futures.items():
+            try:
+                answers[name] = future.result(timeout=0)
+            except (Transient, Refused, TimeoutError, concurrent.futures.CancelledError) as exc:
+                log.warning("away at synchronisation provider=%s: %s", name, exc)
+                away.append(Reason(name, Code.PEER_AWAY, f"{name} can't be reached"))
+        return federation.joined(base, answers, self._settings.transit), tuple(away)
+
+    def shown(self, caller: str) -> Graph:
+        """What a caller may see of the substrate: sums only."""
+        view = self.view()
+        return aggregate(
+            view.substrate,
+            name=self._settings.name,
+            used=use_by_element(view.substrate, view.embedded),
+            unavailable=view.unavailable,
+            grants=self.grants(view.substrate, caller),
+        )
+
+    def grants(self, graph: Graph, caller: str) -> MappingOf[str, Range]:
+        """The end points a caller may use, with its tags."""
+        return stubs.granted(self._settings.grant, caller, graph)
+
+    # -- one request
+
+    def anchors(self, view: View, request: Graph, caller: str) -> stubs.Anchors:
+        """Where the stubs of a request end."""
+        allowed = stubs.granted(self._settings.grant, caller, view.substrate)
+        return stubs.anchors(request, view.substrate, name=self._settings.name, allowed=allowed)
+
+    def problem(
+        self,
+        view: View,
+        request: Graph,
+        anchors: stubs.Anchors,
+        *,
+        operator: bool,
+        unavailable: frozenset[str] = frozenset(),
+    ) -> Problem:
+        """What is to be solved: the request completed as far as it goes without a mapping."""
+        return Problem(
+            substrate=view.substrate,
+            request=complete(request, policy=self._policy, role=self._role),
+            embedded=view.embedded,
+            anchors=anchors.at,
+            unavailable=view.unavailable | unavailable,
+            shown=None if operator or self._is_broker else frozenset({self._settings.name}),
+        )
+
+    def solve(self, problem: Problem) -> Result:
+        """A mapping, or reasons.
+
+        Raises:
+            Refused: it can't be embedded, or not found out in time.
+        """
+        options = Options(
+            objective=self._settings.objective, time_limit=self._settings.timing.solve_s
+        )
+        result = self._embedder.embed(problem, options)
+        if result.status is Status.INFEASIBLE:
+            raise Refused(result.reasons)
+        if result.status is Status.TIMEOUT:
+            text = "no mapping was found in time; it may work with a smaller request"
+            raise Refused([Reason(problem.request.name, Code.CAPACITY, text)])
+        return result
+
+    def completed(self, problem: Problem, result: Result) -> Graph:
+        """The OL1 graph: what was left open, settled by the mapping and the role's policy.
+
+        A broker settles nothing: it passes absences on (paper, section 2.3).
+        """
+        if self._is_broker:
+            return problem.request
+        hosts = {v: problem.substrate.elements[h] for v, h in result.nodes.items()}
+        return complete(
+            problem.request,
+            policy=self._policy,
+            role=self._role,
+            hosts=hosts,
+            chosen=result.chosen,
+        )
+
+    def conflicts(
+        self, conn: sa.Connection, view: View, problem: Problem, result: Result, without: str
+    ) -> bool:
+        """Whether the mapping no longer fits, in the transaction that would reserve it."""
+        if substrate.lock(conn) == view.revision or self._is_broker:
+            return False
+        base = self.base(conn)
+        now = replace(
+            problem,
+            substrate=base,
+            embedded=self._embedded(conn, base, without),
+            unavailable=problem.unavailable | substrate.all_drained(conn),
+        )
+        return bool(verify(now, result))
+
+    def _embedded(self, conn: sa.Connection, base: Graph, without: str) -> tuple[Embedded, ...]:
+        found = []
+        for _, overlay_text, mapping_text in offers.in_use(conn, without=without):
+            overlay, mapping = _graph(overlay_text), _mapping(mapping_text)
+            at = stubs.anchors(overlay, base, name=self._settings.name, allowed=None).at
+            found.append(Embedded(overlay, mapping, at))
+        return tuple(found)
+
+    @property
+    def _is_broker(self) -> bool:
+        return self._settings.kind is RoleKind.VNP
+
+    @property
+    def _role(self) -> str:
+        return f"{self._settings.kind}:{self._settings.name}"
+
+    @property
+    def _policy(self) -> Policy:
+        return NO_POLICY if self._is_broker else Policy()
+
+
+def use_by_element(
+    graph: Graph, embedded: Sequence[Embedded]
+) -> dict[tuple[str, str], int | float]:
+    """What is used of each element and end point, for `rdl.aggregate`.
+
+    The use of a shared pool stands at the first of those that draw on it.
+    """
+    use = used(graph, embedded)
+    first: dict[tuple[str, str], str] = {}
+    for element in graph.elements.values():
+        holders: tuple[Element | Interface, ...] = (element, *element.interfaces)
+        for holder in holders:
+            for resource, amount in holder.resources.items():
+                if amount.pool is not None:
+                    first.setdefault((f"pool {amount.pool}", resource), holder.id)
+    found: dict[tuple[str, str], int | float] = {}
+    for key in use.fixed:
+        peak = use.peak(key)
+        found[(first.get(key, key[0]), key[1])] = float(peak)
+    return found

@@ -1,0 +1,204 @@
+"""Reserving: everything a solved request takes, in one transaction, or nothing.
+
+Checks again what may have moved since the snapshot it was solved on, then takes tags, stores the
+graphs, and writes the intent to embed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from cloudnet_sdn.ports import Json, Plan, Refused
+from cloudnet_sdn.roles import federation, segments, stubs
+from cloudnet_sdn.roles.embedding import Embedding
+from cloudnet_sdn.roles.mapping import Mapping, View
+from cloudnet_sdn.roles.settings import RoleKind, Settings
+from cloudnet_sdn.roles.states import OfferState
+from cloudnet_sdn.roles.tags import NoTag, pick
+from cloudnet_sdn.store import offers, substrate, tags, tasks
+from cloudnet_sdn.store.engine import Store
+from cloudnet_sdn.store.offers import GraphLayer, Offer
+from mip.embedding import mapping_graph
+from mip.model import Problem, Result
+from rdl.dump import dump
+from rdl.graph import Element, Graph, MappingGraph
+
+Place = tuple[str, int]
+"""A place and a tag there."""
+
+
+class Moved(Exception):
+    """Somebody else was faster: solve anew."""
+
+
+class Withdrawn(Exception):
+    """The offer isn't being worked on any more."""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A request with its mapping, not yet reserved.
+
+    Attributes:
+        view: the snapshot.
+        problem: what was solved.
+        result: what came out.
+        anchors: where its stubs end.
+        overlay: the OL1 graph.
+    """
+
+    view: View
+    problem: Problem
+    result: Result
+    anchors: stubs.Anchors
+    overlay: Graph
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """What was taken: the OL1 and ML graphs, and the transit tags among the rest."""
+
+    overlay: Graph
+    mapping: MappingGraph
+    tags: tuple[tags.Reservation, ...]
+
+
+class Reserving:
+    """Takes what offers need."""
+
+    def __init__(
+        self, store: Store, mapping: Mapping, embedding: Embedding, settings: Settings
+    ) -> None:
+        self._store = store
+        self._mapping = mapping
+        self._embedding = embedding
+        self._settings = settings
+
+    def reserve(
+        self,
+        offer: Offer,
+        solved: Solved,
+        round_: int,
+        *,
+        options: Json,
+        shunned: frozenset[Place],
+        now: dt.datetime,
+    ) -> Reserved:
+        """Take everything for one round of an offer.
+
+        Args:
+            offer: whose.
+            solved: what was solved, on which snapshot.
+            round_: its number, from 1.
+            options: for the plugins.
+            shunned: (place, tag) pairs that turned out not to be free elsewhere.
+            now: the time.
+
+        Raises:
+            Moved: it no longer fits.
+            Refused: it can't be: no tag, or no way to bring it about.
+            Withdrawn: the offer has been cancelled meanwhile.
+        """
+        without = str(offer.options.get("replaces", ""))
+        try:
+            with self._store.write() as conn:
+                if self._mapping.conflicts(
+                    conn, solved.view, solved.problem, solved.result, without
+                ):
+                    raise Moved
+                current = offers.get(conn, offer.id)
+                if current is None or current.state is not OfferState.WORKING:
+                    raise Withdrawn
+                return self._take(conn, offer, solved, round_, options, shunned, now)
+        except IntegrityError as exc:
+            raise Moved from exc
+
+    def _take(
+        self,
+        conn: sa.Connection,
+        offer: Offer,
+        solved: Solved,
+        round_: int,
+        options: Json,
+        shunned: frozenset[Place],
+        now: dt.datetime,
+    ) -> Reserved:
+        overlay = self._with_macs(conn, solved.overlay)
+        bare = mapping_graph(solved.result, solved.problem)
+        at = solved.anchors.at
+        taken = {place: set(numbers) for place, numbers in tags.taken(conn).items()}
+        for place, tag in shunned:
+            taken.setdefault(place, set()).add(tag)
+        ul = solved.problem.substrate
+        routes = segments.routes(ul, overlay, bare, at, solved.anchors.pinned)
+        try:
+            reserved = pick(
+                routes,
+                {p: frozenset(n) for p, n in taken.items()},
+                lambda place: self._allowed(ul, place),
+            )
+        except NoTag as exc:
+            raise Refused([exc.reason]) from exc
+        mapping = segments.with_segments(ul, overlay, bare, at, reserved)
+        key = offer.cloudnet if round_ == 1 else f"{offer.cloudnet}-{round_}"
+        plan = Plan(offer.cloudnet, ul, overlay, mapping, at, (), options, key)
+        planned = self._embedding.plan(plan)
+        tags.reserve(conn, offer.cloudnet, round_, reserved)
+        offers.put_graph(conn, offer.id, GraphLayer.OL1, dump(overlay))
+        offers.put_graph(conn, offer.id, GraphLayer.ML, dump(mapping))
+        tasks.plan(conn, offer.cloudnet, offer.id, round_, planned, now)
+        substrate.bump(conn)
+        return Reserved(overlay, mapping, tuple(reserved))
+
+    def _allowed(self, ul: Graph, place: str) -> Sequence[int]:
+        if self._settings.kind is RoleKind.VNP:
+            return federation.tags_of(ul.elements[place])
+        span = self._settings.vlans
+        return [t for t in range(max(2, span.min), min(4094, span.max) + 1) if span.allowed(t)]
+
+    def _with_macs(self, conn: sa.Connection, overlay: Graph) -> Graph:
+        """The graph with a MAC address for every interface of a VNode that names none.
+
+        They are made where VNodes are, at the PIP: unique there by a counter, between providers by
+        22 bits of the role's name.
+        """
+        if self._settings.kind is RoleKind.VNP:
+            return overlay
+        lacking = {
+            i.id
+            for e in overlay.nodes()
+            if not e.is_stub
+            for i in e.interfaces
+            if "mac" not in i.features and i.id in overlay.peer
+        }
+        if not lacking:
+            return overlay
+        numbers = iter(
+            range(first := substrate.take(conn, substrate.MACS, len(lacking)), first + len(lacking))
+        )
+        name = self._settings.name
+
+        def addressed(element: Element) -> Element:
+            interfaces = tuple(
+                replace(i, features={**i.features, "mac": mac(name, next(numbers))})
+                if i.id in lacking
+                else i
+                for i in element.interfaces
+            )
+            return replace(element, interfaces=interfaces)
+
+        elements = {i: addressed(e) for i, e in overlay.elements.items()}
+        return replace(overlay, elements=elements)
+
+
+def mac(role: str, number: int) -> str:
+    """The locally administered unicast MAC address number `number` of a role."""
+    digest = hashlib.sha256(role.encode()).digest()
+    octets = [digest[0] & 0xFC | 0x02, digest[1], digest[2], *number.to_bytes(4)[1:]]
+    return ":".join(f"{o:02x}" for o in octets)
