@@ -1,0 +1,248 @@
+"""Driver `namespace`: a VNode is a named network namespace, its interfaces are veth pairs.
+
+A running VNode has a first process in process, mount and host-name namespaces of its own; its
+shell runs as nobody, with just the capabilities that network experiments need.
+What is there is always looked up, never remembered, so any agent may go on where one was killed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from hostagent import netns
+from hostagent.command import CommandFailedError, batch, detach, run
+from hostagent.drivers import Host, Seen, SeenPort
+from hostagent.names import inner
+from hostagent.ports import AccessPort
+from hostagent.spec import InterfaceSpec, Key, VNodeSpec, element_of
+from hostagent.shaping import shape
+
+log = logging.getLogger(__name__)
+
+_OWNER = "cloudnet"
+_BOOT_S = 5.0
+_UID = "65534"  # nobody
+_CAPABILITIES = "-all,+net_admin,+net_raw,+net_bind_service"
+_LOOP = "while :; do sleep infinity & wait $!; done"  # reaps what loses its parent
+_BOOT = f"""set -e
+echo "$1" >/proc/sys/kernel/hostname
+umount --recursive --lazy /run/netns 2>/dev/null || :  # else it would keep others' alive
+for place in /tmp /run; do mount -t tmpfs -o mode=1777,size=64m tmpfs "$place"; done
+exec sh -c '{_LOOP}' {netns.INIT_MARK} "$1"
+"""
+# The host's own network stack sees a port's frames too: it must neither answer nor add any.
+_SILENT = {
+    "ipv4/conf/{}/arp_ignore": "8",
+    "ipv4/conf/{}/rp_filter": "1",
+    "ipv6/conf/{}/disable_ipv6": "1",
+}
+
+
+class NamespaceDriver:
+    """VNodes of one host as network namespaces; see `hostagent.drivers.Driver`."""
+
+    def __init__(self, host: Host) -> None:
+        self._names = host.names
+        self._bridge = host.bridge
+
+    def ensure(self, key: Key, spec: VNodeSpec) -> None:
+        """See `Driver.ensure`."""
+        name = self._names.namespace(key)
+        self._make_namespace(name, key)
+        devices = netns.devices(name)
+        wanted = {inner(one.name): one for one in spec.interfaces}
+        gone = [one for one in devices.values() if one.plugged and one.name not in wanted]
+        new = {device: one for device, one in wanted.items() if device not in devices}
+        self._plug(key, wanted, gone=True)
+        batch(["ip", "-n", name], [f"link del dev {one.name}" for one in gone])
+        self._make_pairs(name, key, new)
+        batch(["ip", "-n", name], self._corrections(key, wanted, devices))
+        batch(["tc", "-n", name], [shape(dev, one.bandwidth) for dev, one in wanted.items()])
+        self._plug(key, wanted, gone=False)
+        if netns.init_of(name) is not None:
+            batch(["ip", "-n", name], _up(wanted, netns.devices(name)))
+
+    def remove(self, key: Key) -> None:
+        """See `Driver.remove`."""
+        name = self._names.namespace(key)
+        self._plug(key, {}, gone=True)
+        netns.kill_all(name)
+        plugged = [one.name for one in netns.devices(name).values() if one.plugged]
+        batch(["ip", "-n", name], [f"link del dev {device}" for device in plugged])
+        if netns.exists(name):
+            run(["ip", "netns", "del", name])
+        (netns.RUN_DIR / name).unlink(missing_ok=True)
+
+    def power(self, key: Key, spec: VNodeSpec, *, on: bool) -> None:
+        """See `Driver.power`."""
+        name = self._names.namespace(key)
+        wanted = {inner(one.name): one for one in spec.interfaces}
+        if not on:
+            netns.kill_all(name)
+            present = netns.devices(name)
+            batch(["ip", "-n", name], _down([device for device in present if device in wanted]))
+        elif netns.init_of(name) is None:
+            batch(["ip", "-n", name], ["link set dev lo up", *_up(wanted, {})])
+            self._boot(name, element_of(key))
+
+    def observe(self, key: Key, spec: VNodeSpec) -> Seen:
+        """See `Driver.observe`."""
+        name = self._names.namespace(key)
+        if not netns.exists(name):
+            gone = (SeenPort(one.name, inner(one.name), 0, up=False) for one in spec.interfaces)
+            return Seen(power=False, faults=("its namespace is gone",), ports=tuple(gone))
+        devices = netns.devices(name)
+        plugged = {seen.port.interface: seen for seen in self._bridge.ports() if seen.port.key == key}
+        faults, ports_seen = [], []
+        for one in spec.interfaces:
+            device, port = devices.get(inner(one.name)), plugged.get(one.name)
+            vlan = port.port.vlan if port else 0
+            fault = _fault(one, device, vlan, port.error if port else "")
+            if fault:
+                faults.append(f"{one.name}: {fault}")
+            up = not fault and device is not None and device.carrier and vlan != 0
+            ports_seen.append(SeenPort(one.name, inner(one.name), vlan, up))
+        power = netns.init_of(name) is not None
+        return Seen(power=power, faults=tuple(faults), ports=tuple(ports_seen), netns=name)
+
+    def owned(self, known: Collection[Key]) -> set[Key]:
+        """See `Driver.owned`."""
+        found = {seen.port.key for seen in self._bridge.ports()}
+        by_name = {self._names.namespace(key): key for key in (*known, *found)}
+        for name in netns.names(self._names.prefix):
+            key = by_name.get(name) or self._alias(name)
+            if key:
+                found.add(key)
+            elif not netns.processes(name):
+                # Cut off before it got its alias: nothing was plugged into it yet.
+                run(["ip", "netns", "del", name])
+        return found
+
+    def shell(self, key: Key) -> Sequence[str]:
+        """See `Driver.shell`."""
+        init = netns.init_of(self._names.namespace(key))
+        if init is None:
+            raise CommandFailedError(["nsenter"], f"{key} does not run")
+        program = next((p for p in ("/bin/bash", "/bin/sh") if Path(p).exists()), "/bin/sh")
+        quiet = ["--noprofile", "--norc"] if program == "/bin/bash" else []
+        environment = [
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            f"PS1={element_of(key)}:\\w\\$ ",
+            "TERM=xterm",
+            "HOME=/tmp",
+        ]
+        return [
+            *["nsenter", "--target", str(init), "--mount", "--uts", "--pid", "--net", "--wd=/"],
+            *["setpriv", "--reuid", _UID, "--regid", _UID, "--clear-groups", "--no-new-privs"],
+            *["--inh-caps", _CAPABILITIES, "--ambient-caps", _CAPABILITIES],
+            *["--bounding-set", _CAPABILITIES, "env", "-i", "-C", "/tmp", *environment],
+            *["setsid", "--ctty", "--wait", program, *quiet, "-i"],
+        ]
+
+    def _make_namespace(self, name: str, key: Key) -> None:
+        if not netns.exists(name):
+            (netns.RUN_DIR / name).unlink(missing_ok=True)
+            run(["ip", "netns", "add", name])
+        batch(["ip", "-n", name], [f'link set dev lo alias "{self._tag(key)}"'])
+
+    def _make_pairs(self, name: str, key: Key, new: Mapping[str, InterfaceSpec]) -> None:
+        if not new:
+            return
+        outers = {self._names.outer(key, one.name): device for device, one in new.items()}
+        stale = [f"link del dev {outer}" for outer in outers if Path("/sys/class/net", outer).exists()]
+        batch(["ip"], stale)
+        made = [
+            f"link add {outer} type veth peer name {device} netns {name}"
+            for outer, device in outers.items()
+        ]
+        silent = [f"link set dev {outer} addrgenmode none alias {key}" for outer in outers]
+        batch(["ip"], [*made, *silent])
+        for outer in outers:
+            _silence(outer)
+        # Open vSwitch's userspace datapath hands half-made checksums on, and TCP would hang.
+        off = " && ".join(f"ethtool -K {one} tx off rx off >/dev/null" for one in outers)
+        run(["sh", "-c", off])
+        off = " && ".join(f"ethtool -K {one} tx off rx off >/dev/null" for one in outers.values())
+        run(["ip", "netns", "exec", name, "sh", "-c", off])
+        batch(["ip"], [f"link set dev {outer} up" for outer in outers])
+
+    def _corrections(
+        self, key: Key, wanted: Mapping[str, InterfaceSpec], devices: Mapping[str, netns.Device]
+    ) -> list[str]:
+        lines = []
+        for device, one in wanted.items():
+            mac = one.mac or self._names.mac(key, one.name)
+            if device not in devices or devices[device].mac != mac:
+                lines.append(f"link set dev {device} address {mac}")
+        return lines
+
+    def _plug(self, key: Key, wanted: Mapping[str, InterfaceSpec], *, gone: bool) -> None:
+        """Unplug what isn't `wanted` where `gone` says so, else plug what is."""
+        ports = [
+            AccessPort(self._names.outer(key, one.name), key, one.name, one.vlan, one.uplink)
+            for one in wanted.values()
+            if one.vlan
+        ]
+        if not gone:
+            self._bridge.apply(ports)
+            return
+        keep = {port.device for port in ports}
+        mine = [seen.port.device for seen in self._bridge.ports() if seen.port.key == key]
+        if drop := [device for device in mine if device not in keep]:
+            self._bridge.apply(gone=drop)
+
+    def _boot(self, name: str, hostname: str) -> None:
+        unshare = ["unshare", "--pid", "--fork", "--kill-child", "--uts", "--mount", "--mount-proc"]
+        unshare += ["--propagation", "slave"]
+        argv = ["ip", "netns", "exec", name, *unshare, "sh", "-c", _BOOT, "cloudnet-boot", hostname]
+        with detach(argv) as errors:
+            deadline = time.monotonic() + _BOOT_S
+            while netns.init_of(name) is None:
+                if time.monotonic() > deadline:
+                    errors.seek(0)
+                    raise CommandFailedError(argv, f"did not boot: {errors.read().strip()}")
+                time.sleep(0.005)
+
+    def _tag(self, key: Key) -> str:
+        return f"{_OWNER} {self._names.owner} {key}"
+
+    def _alias(self, name: str) -> Key | None:
+        loopback = netns.devices(name).get("lo")
+        words = loopback.alias.split() if loopback else []
+        return Key(words[2]) if len(words) == 3 and words[0] == _OWNER else None
+
+
+def _up(wanted: Mapping[str, InterfaceSpec], devices: Mapping[str, netns.Device]) -> list[str]:
+    """What brings interfaces up with their addresses; those that have them are left alone."""
+    lines = []
+    for device, one in wanted.items():
+        seen = devices.get(device)
+        if one.address and (seen is None or one.address not in seen.addresses):
+            lines.append(f"addr flush dev {device} scope global")
+            lines.append(f"addr add {one.address} dev {device}")
+        if seen is None or not seen.admin_up:
+            lines.append(f"link set dev {device} up")
+    return lines
+
+
+def _down(devices: Sequence[str]) -> list[str]:
+    flush = [f"addr flush dev {device} scope global" for device in devices]
+    return [*flush, *(f"link set dev {device} down" for device in (*devices, "lo"))]
+
+
+def _fault(one: InterfaceSpec, device: netns.Device | None, vlan: int, error: str) -> str:
+    if device is None:
+        return "its device is gone"
+    if vlan != one.vlan:
+        return f"its port has tag {vlan}, not {one.vlan}" if vlan else "its port is gone"
+    return error
+
+
+def _silence(device: str) -> None:
+    for path, value in _SILENT.items():
+        file = Path("/proc/sys/net", path.format(device))
+        if file.exists():  # IPv6 may be built out
+            file.write_text(value, "ascii")
