@@ -23,7 +23,7 @@ from rdl.units import plain_number
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 64
-MAX_VALUES = 1_000_000
+MAX_VALUES = 600_000
 
 _WORDS: dict[str, Scalar] = {"true": True, "false": False, "null": None, "": None}
 _NUMERIC = frozenset("-0123456789")
@@ -162,15 +162,18 @@ def read(text: str | bytes, report: Report) -> Node | None:
     decoded = decode(text, report)
     if decoded is None:
         return None
-    events = yaml.parse(decoded, Loader=yaml.CSafeLoader)
+    parser = yaml.CSafeLoader(decoded)
     try:
-        return _Reader(report).document(events)
+        # Straight from the C parser: `yaml.parse` asks twice for every event.
+        return _Reader(report).document(iter(parser.get_event, None))
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark or At(0, 0)
         told = " ".join(str(part) for part in (exc.context, exc.problem) if part)
         report.add(mark, "text", f"not YAML: {told}{_tab_hint(decoded, mark)}")
     except yaml.YAMLError as exc:
         report.add(At(0, 0), "text", f"not YAML: {shown(str(exc))}")
+    finally:
+        parser.dispose()
     return None
 
 
@@ -187,63 +190,81 @@ class _Reader:
         self._report = report
         self._stack: list[Items | Keys] = []
         self._keys: list[tuple[str | None, Place] | None] = []  # per level: the key without a value
+        self._root: Node | None = None
         self._values = 0
+        self._documents = 0
 
     def document(self, events: Iterator[Any]) -> Node | None:
-        root: Node | None = None
-        documents = 0
+        """The root of the tree; None where reading had to stop."""
+        handlers = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.MappingStartEvent: self._open,
+            yaml.SequenceStartEvent: self._open,
+            yaml.MappingEndEvent: self._close,
+            yaml.SequenceEndEvent: self._close,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._start,
+        }
         for event in events:
-            cls = type(event)
-            if cls is yaml.ScalarEvent:
-                node: Node = Text(event.value, event.start_mark, plain=not event.style)
-                if event.tag or event.anchor:
-                    self._refuse_properties(event)
-                if event.style == '"' and (found := _UNPRINTABLE.search(event.value)):
-                    self._report.add(event.start_mark, "text", _forbidden(found[0]))
-            elif cls is yaml.MappingStartEvent or cls is yaml.SequenceStartEvent:
-                if event.tag or event.anchor:
-                    self._refuse_properties(event)
-                is_map = cls is yaml.MappingStartEvent
-                opened = Keys(event.start_mark) if is_map else Items(event.start_mark)
-                if not self._stack and not is_map:
-                    return opened  # the caller says that a mapping is wanted; the rest is no use
-                if not self._place(opened) or not self._room(event.start_mark):
-                    return None
-                root = root or opened
-                self._stack.append(opened)
-                self._keys.append(None)
-                continue
-            elif cls is yaml.MappingEndEvent or cls is yaml.SequenceEndEvent:
-                self._stack.pop()
-                self._keys.pop()
-                continue
-            elif cls is yaml.AliasEvent:
-                self._refuse_alias(event)
-                node = Text("", event.start_mark, plain=True)
-            elif cls is yaml.DocumentStartEvent:
-                documents += 1
-                if documents > 1:
-                    text = "a second document; one file holds one graph"
-                    self._report.add(event.start_mark, "text", text)
-                    return root
-                if event.tags:
-                    self._report.add(event.start_mark, "text", "tags are not taken (%TAG)")
-                continue
-            else:
-                continue
-            if not self._place(node):
-                return None
-            root = root or node
-        return root
+            handle = handlers.get(type(event))
+            if handle is not None and not handle(event):
+                break
+        return self._root
+
+    def _scalar(self, event: Any) -> bool:
+        if event.tag or event.anchor:
+            self._refuse_properties(event)
+        if event.style == '"' and (found := _UNPRINTABLE.search(event.value)):
+            self._report.add(event.start_mark, "text", _forbidden(found[0]))
+        return self._place(Text(event.value, event.start_mark, plain=not event.style))
+
+    def _open(self, event: Any) -> bool:
+        if event.tag or event.anchor:
+            self._refuse_properties(event)
+        is_map = isinstance(event, yaml.MappingStartEvent)
+        opened = Keys(event.start_mark) if is_map else Items(event.start_mark)
+        if not self._place(opened):
+            return False
+        if len(self._stack) >= MAX_DEPTH:
+            return self._stop(event.start_mark, f"nested deeper than {MAX_DEPTH} levels")
+        self._stack.append(opened)
+        self._keys.append(None)
+        # A list at the top is not RDL, whatever is in it: the rest need not be read.
+        return is_map or len(self._stack) > 1
+
+    def _close(self, _: Any) -> bool:
+        self._stack.pop()
+        self._keys.pop()
+        return True
+
+    def _alias(self, event: Any) -> bool:
+        text = f"anchors and aliases are not taken: {shown('*' + str(event.anchor))}"
+        self._report.add(event.start_mark, "text", text)
+        return self._place(Text("", event.start_mark, plain=True))
+
+    def _start(self, event: Any) -> bool:
+        self._documents += 1
+        if self._documents > 1:
+            text = "a second document; one file holds one graph"
+            self._report.add(event.start_mark, "text", text)
+            return False
+        if event.tags:
+            self._report.add(event.start_mark, "text", "tags are not taken (%TAG)")
+        return True
+
+    def _stop(self, mark: Place, text: str) -> bool:
+        """Give up: what follows can't be read in bounded time or memory."""
+        self._report.add(mark, "text", text)
+        self._root = None
+        return False
 
     def _place(self, node: Node) -> bool:
         """Put a node where it belongs; False when the document has too many."""
         self._values += 1
         if self._values > MAX_VALUES:
-            text = f"more than {MAX_VALUES} values"
-            self._report.add(node.mark, "text", text)
-            return False
+            return self._stop(node.mark, f"more than {MAX_VALUES} values")
         if not self._stack:
+            self._root = node
             return True
         top = self._stack[-1]
         if isinstance(top, Items):
@@ -269,19 +290,9 @@ class _Reader:
         self._report.add(node.mark, "text", f"a key must be text, this is {kind_of(node)}")
         return None, node.mark
 
-    def _room(self, mark: Place) -> bool:
-        if len(self._stack) < MAX_DEPTH:
-            return True
-        self._report.add(mark, "text", f"nested deeper than {MAX_DEPTH} levels")
-        return False
-
     def _refuse_properties(self, event: Any) -> None:
         if event.tag:
             self._report.add(event.start_mark, "text", f"tags are not taken: {shown(event.tag)}")
         if event.anchor:
             text = f"anchors and aliases are not taken: {shown('&' + event.anchor)}"
             self._report.add(event.start_mark, "text", text)
-
-    def _refuse_alias(self, event: Any) -> None:
-        text = f"anchors and aliases are not taken: {shown('*' + str(event.anchor))}"
-        self._report.add(event.start_mark, "text", text)
