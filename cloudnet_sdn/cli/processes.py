@@ -78,7 +78,6 @@ def controller(
 
 
 def _serve(config: Path, kind: str) -> int:
-    from cloudnet_sdn.roles.serve import serve
     from cloudnet_sdn.roles.settings import SettingsError, load
 
     try:
@@ -87,6 +86,8 @@ def _serve(config: Path, kind: str) -> int:
         raise click.UsageError(str(error)) from error
     if found != kind:
         raise click.UsageError(f"{config}: this is the configuration of a {found}, not of a {kind}")
+    from cloudnet_sdn.roles.serve import serve
+
     return int(serve(config) or 0)
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cloudnet_sdn.wire.faults import BadRequest, Busy, Conflict, Forbidden, Gone, NotFound
+from cloudnet_sdn.wire.identity import Caller
 from cloudnet_sdn.wire.rpc import Method, Service
 from cloudnet_sdn.wire.server import Server
 from rdl.errors import DocumentError
@@ -70,7 +71,9 @@ class FakeRole:
             if before != text:
                 raise Conflict(f"request {request_id} was another one")
             return self.offers[offer]
-        if any(c["name"] == graph.name and c["state"] != "released" for c in self.cloudnets.values()):
+        if any(
+            c["name"] == graph.name and c["state"] != "released" for c in self.cloudnets.values()
+        ):
             raise Conflict(f"there is a CloudNet {graph.name!r} already")
         self.options = options
         number = next(self._numbers)
@@ -239,10 +242,20 @@ class FakeRole:
         return Service(Method(n, call, sig, n) for n, (call, sig) in negotiation.items())
 
 
+class Stage:
+    """Serves whichever role is on: starting a server for each test takes longer than the tests."""
+
+    def __init__(self) -> None:
+        self.role = FakeRole()
+
+    def dispatch(self, body: bytes, caller: Caller | None) -> bytes:
+        return self.role.service().dispatch(body, caller)
+
+
 @contextmanager
-def served(role: FakeRole) -> Iterator[str]:
-    """The role's URL, on loopback, while it is served."""
-    server = Server(role.service(), "127.0.0.1", 0, None, threads=2)
+def served(stage: Stage) -> Iterator[str]:
+    """The URL, on loopback, of the role that is on, while it is served."""
+    server = Server(stage, "127.0.0.1", 0, None, threads=2)
     server.start()
     try:
         yield server.url

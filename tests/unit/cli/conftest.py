@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.role import FakeRole, served
+from fakes.role import FakeRole, Stage, served
 
 from cloudnet_sdn.cli import main
 
@@ -61,20 +61,23 @@ class Shell:
         return self.file("shop.yaml", SHOP)
 
 
-@pytest.fixture
-def role() -> FakeRole:
-    return FakeRole()
+@pytest.fixture(scope="session")
+def stage() -> Iterator[tuple[Stage, str]]:
+    stage = Stage()
+    with served(stage) as url:
+        yield stage, url
 
 
 @pytest.fixture
 def sh(
-    role: FakeRole,
+    stage: tuple[Stage, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Iterator[Shell]:
+) -> Shell:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    with served(role) as url:
-        yield Shell(role, url, tmp_path, capsys)
+    behind, url = stage
+    behind.role = FakeRole()
+    return Shell(behind.role, url, tmp_path, capsys)

@@ -67,7 +67,19 @@ def test_a_near_miss_of_a_command_gets_a_hint(sh):
 
 
 def test_every_fault_of_the_tree_has_an_exit_code():
-    contract = {400: 2, 401: 7, 403: 7, 404: 1, 409: 6, 410: 6, 413: 4, 429: 1, 500: 1, 503: 5, 504: 5}
+    contract = {
+        400: 2,
+        401: 7,
+        403: 7,
+        404: 1,
+        409: 6,
+        410: 6,
+        413: 4,
+        429: 1,
+        500: 1,
+        503: 5,
+        504: 5,
+    }
     assert {code: int(exit_) for code, exit_ in BY_FAULT.items()} == contract
 
 
