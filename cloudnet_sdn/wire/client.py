@@ -8,7 +8,8 @@ import socket
 import ssl
 import threading
 import time
-from typing import Any
+import weakref
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from cloudnet_sdn.wire.codec import Unsendable, dump_call, load_answer
@@ -57,6 +58,8 @@ class Client:
         self._timeout_s = timeout_s
         self._idle: list[_Link] = []
         self._lock = threading.Lock()
+        # Whoever forgets a client leaves no connection behind.
+        weakref.finalize(self, _close, self._idle)
 
     def call(self, method: str, *args: Any, timeout_s: float | None = None) -> Any:
         """Call a method and answer its result.
@@ -88,9 +91,15 @@ class Client:
     def close(self) -> None:
         """Close kept connections; further calls open new ones."""
         with self._lock:
-            links, self._idle = self._idle, []
-        for link in links:
-            link.close()
+            links = self._idle[:]
+            self._idle.clear()
+        _close(links)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _talk(self, body: bytes, deadline: float, allowed: float) -> tuple[int, bytes]:
         try:
@@ -125,24 +134,26 @@ class Client:
 
     def _kept(self) -> _Link | None:
         """The connection used last, if it is still good."""
+        now = time.monotonic()
         with self._lock:
-            links, self._idle = self._idle, []
-            now = time.monotonic()
-            fresh = [k for k in links if k.used + KEEP_S > now]
-            link = fresh.pop() if fresh else None
-            self._idle = fresh
-        for old in links:
-            if old is not link and old not in fresh:
-                old.close()
-        if link is not None and link.has_ended():
-            link.close()
-            return None
+            link = self._idle.pop() if self._idle else None
+            old = [k for k in self._idle if k.used + KEEP_S < now]
+            self._idle[:] = [k for k in self._idle if k not in old]
+        if link is not None and (link.used + KEEP_S < now or link.has_ended()):
+            old.append(link)
+            link = None
+        _close(old)
         return link
 
     def _new(self) -> _Link:
         if self._context is None:
             return _Link(http.client.HTTPConnection(self._host, self._port))
         return _Link(http.client.HTTPSConnection(self._host, self._port, context=self._context))
+
+
+def _close(links: list[_Link]) -> None:
+    for link in links:
+        link.close()
 
 
 class _Stale(Exception):

@@ -9,6 +9,7 @@ back (fault 429).
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import queue
@@ -330,6 +331,25 @@ class _Http(WsgiServer):
             address, application, timeout=IDLE_S, request_queue_size=128, server_name="cloudnet"
         )
         self.requests = _Crew(self)
+
+    @staticmethod
+    def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:
+        """Bind, so that a restarted process gets its port back at once."""
+        socket_.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            socket_.bind(bind_addr)
+        except OSError:
+            socket_.close()
+            raise
+        return socket_
+
+    def stop(self) -> None:
+        """As cheroot's, without waiting for the selector to time out."""
+        if self.ready:
+            self._connections._stop_requested = True
+            with contextlib.suppress(OSError):
+                socket.create_connection(self.socket.getsockname()[:2], 1).close()
+        super().stop()
 
     def process_conn(self, conn: _Connection) -> None:
         """A connection has something to say, or has just come."""
