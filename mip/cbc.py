@@ -99,7 +99,7 @@ def _outcome(
     limits: Limits,
 ) -> Outcome:
     found = problem.sol_status
-    if found in {pulp.LpSolutionInfeasible, pulp.LpSolutionUnbounded}:
+    if problem.status == pulp.LpStatusInfeasible:  # `sol_status` misses "Integer infeasible"
         return Outcome(Ending.INFEASIBLE)
     bound = _last(_BOUND, log)
     bound = None if bound is None else bound + model.constant

@@ -1,0 +1,29 @@
+"""Small problems of every kind: the same optimum as trying everything, infeasible ones included."""
+
+from __future__ import annotations
+
+import pytest
+from mip_brute import optimum
+from mip_cases import case
+
+from mip.embedding import embed
+from mip.model import Options, Status
+
+GROUPS = 10
+EACH = 10
+"""The benchmark takes many more (`bench/embed_exactness.py`)."""
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_embedding_equals_brute_force(group: int) -> None:
+    """Value and feasibility agree on every instance of the group."""
+    for seed in range(group * EACH, (group + 1) * EACH):
+        problem, objective = case(seed)
+        best = optimum(problem, objective)
+        result = embed(problem, Options(objective=objective, time_limit=None, method="exact"))
+        if best is None:
+            assert result.status is Status.INFEASIBLE, seed
+            assert result.reasons, seed
+        else:
+            assert result.status is Status.OPTIMAL, seed
+            assert result.value == pytest.approx(best.value, abs=1e-6), seed
