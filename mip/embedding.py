@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mip.errors import UnknownMethodError, WrongMappingError
 from mip.exact import Clock, Found, Search, solve_plain
+from mip.explain import explain
 from mip.fit import is_pip, landmarks, offered, within
 from mip.instance import Instance, Kind, compile_instance
 from mip.linear import Ending, Progress
@@ -19,6 +20,10 @@ from rdl.graph import MappingGraph, NotIn, Placement, Scalar
 from rdl.match import satisfies
 
 METHODS = ("auto", "exact", "fast")
+
+_EXPLAIN_S = 10.0
+_EXPLAIN_MIN_S = 1.0
+"""The time that looking for reasons may take: at most, and whatever the time limit says."""
 
 _TIE_SHARE = 0.5
 """The part of what is left of the time limit that breaking ties may take."""
@@ -56,11 +61,23 @@ def embed(
     else:
         found = solve_plain(instance, weights, search)
         found = _break_ties(instance, weights, search, found, options.objective)
-        reasons = ()
+        reasons = _why(problem, search, found)
     seconds = {"build": built - began, "solve": time.monotonic() - built}
     result = _result(instance, weights, options, found, reasons)
     seconds["total"] = time.monotonic() - began
     return _verified(problem, replace(result, seconds=seconds))
+
+
+def _why(problem: Problem, search: Search, found: Found) -> tuple[Reason, ...]:
+    """Reasons for what is proven not to fit, within the time that is left."""
+    if found.ending is not Ending.INFEASIBLE:
+        return ()
+    left = search.clock.left()
+    seconds = _EXPLAIN_S if left is None else max(_EXPLAIN_MIN_S, min(left, _EXPLAIN_S))
+    name = next(iter(problem.request.elements), problem.request.name)
+    return explain(problem, search.solver, seconds) or (
+        Reason(name, Code.FRAGMENTED, "each part would fit alone, all together don't"),
+    )
 
 
 def _break_ties(
@@ -91,7 +108,7 @@ def _result(
     name = options.objective
     if found.draft is None:
         if found.ending is Ending.INFEASIBLE:
-            return Result(Status.INFEASIBLE, name, reasons=reasons or _unexplained(instance))
+            return Result(Status.INFEASIBLE, name, reasons=reasons)
         return Result(Status.TIMEOUT, name, bound=found.bound)
     draft = found.draft
     value = value_of(instance, weights, draft)
@@ -114,12 +131,6 @@ def _result(
         backups={instance.vlinks[i].id: r.on for i, r in sorted(draft.backup.items())},
         chosen=settled(instance, draft),
     )
-
-
-def _unexplained(instance: Instance) -> tuple[Reason, ...]:
-    name = next((p.id for p in instance.points), instance.problem.request.name)
-    text = "each part would fit alone, all together don't"
-    return (Reason(name, Code.FRAGMENTED, text),)
 
 
 def settled(instance: Instance, draft: Draft) -> dict[str, dict[str, Scalar]]:

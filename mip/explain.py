@@ -1,0 +1,259 @@
+"""Why a request can't be embedded: the demands that clash, and the least that would help.
+
+The demands named are a minimal conflict: without any one of them, those left would fit. Found by
+leaving out groups of demands and then single ones for as long as the rest still doesn't fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from mip.amounts import Exact, exact, human, tidy
+from mip.capacity import key_of
+from mip.demands import Demand, Wish, demands, with_amount, without
+from mip.exact import Clock, Search, solve_plain
+from mip.instance import Instance, compile_instance
+from mip.linear import Ending, Solver
+from mip.mapping import value_of
+from mip.model import Code, Problem, Reason
+from mip.objectives import Weights
+from rdl.graph import ConstraintKind, Element
+
+_SUBSETS = 4
+"""How many other demands may share a place when looking for an amount that fits."""
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """One demand lowered to `value` (None: given up), after which all fits."""
+
+    demand: Demand
+    value: Exact | None
+
+    @property
+    def text(self) -> str:
+        """What to ask for instead."""
+        if self.value is None:
+            return "without this one demand it would fit"
+        if self.demand.wish is Wish.LATENCY:
+            return f"with {float(self.value) * 1000:g} ms it would fit"
+        return f"with {human(self.value, self.demand.name)} it would fit"
+
+
+class Explainer:
+    """Looks for the reasons of one refusal within a time limit."""
+
+    def __init__(self, problem: Problem, solver: Solver, seconds: float | None) -> None:
+        self._problem = problem
+        self._clock = Clock(seconds)
+        self._solver = solver
+        self._known: dict[frozenset[Demand], bool] = {}
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """A reason for each demand in a minimal conflict; the way out is said with the first."""
+        core = self.conflict()
+        if not core:
+            return ()
+        relaxed = self.relaxation(core)
+        instance = compile_instance(self._problem)
+        out = []
+        for demand in core:
+            if demand.wish is Wish.PATH and _said(demand, core):
+                continue
+            reason = _reason(instance, demand, core)
+            if relaxed is not None and relaxed.demand == demand:
+                reason = replace(reason, text=f"{reason.text}; {relaxed.text}")
+            out.append(reason)
+        return tuple(out)
+
+    def conflict(self) -> tuple[Demand, ...]:
+        """Demands that can't be met together; a minimal set if the time allows."""
+        left = list(demands(self._problem.request))
+        dropped: set[Demand] = set()
+        for wish in Wish:
+            group = [d for d in left if d.wish is wish]
+            if group and self._clashes(dropped | set(group)):
+                dropped |= set(group)
+        for demand in left:
+            if demand not in dropped and self._clashes(dropped | {demand}):
+                dropped.add(demand)
+        return tuple(d for d in left if d not in dropped)
+
+    def relaxation(self, core: Sequence[Demand]) -> Relaxation | None:
+        """The smallest change of one demand after which everything fits, None if none is enough.
+
+        Amounts are compared by the share that is given up; giving up a demand counts whole.
+        """
+        best: tuple[float, Relaxation] | None = None
+        for demand in core:
+            if self._clock.over() or self._clashes({demand}):
+                continue
+            found = self._least(demand)
+            share = self._share(found)
+            if best is None or share < best[0]:
+                best = (share, found)
+        return None if best is None else best[1]
+
+    def _clashes(self, dropped: Iterable[Demand]) -> bool:
+        """Whether it is proven that even without `dropped` it doesn't fit."""
+        key = frozenset(dropped)
+        if key not in self._known:
+            self._known[key] = self._infeasible(
+                replace(self._problem, request=without(self._problem.request, key))
+            )
+        return self._known[key]
+
+    def _infeasible(self, problem: Problem) -> bool:
+        if self._clock.over():
+            return False
+        instance = compile_instance(problem)
+        if instance.refusals:
+            return True
+        found = solve_plain(instance, Weights(), Search(self._solver, self._clock))
+        return found.ending is Ending.INFEASIBLE
+
+    def _least(self, demand: Demand) -> Relaxation:
+        if demand.wish is Wish.LATENCY:
+            return Relaxation(demand, self._least_latency(demand))
+        if demand.wish in {Wish.RESOURCE, Wish.BANDWIDTH}:
+            return Relaxation(demand, self._most_amount(demand))
+        return Relaxation(demand, None)
+
+    def _least_latency(self, demand: Demand) -> Exact | None:
+        """The least latency that a VLink could have with all other demands met."""
+        request = without(self._problem.request, [demand])
+        instance = compile_instance(replace(self._problem, request=request))
+
+        def lag(vlink: Element, element: Element) -> float:
+            if vlink.id != demand.element or element.id not in instance.network.substrate.elements:
+                return 0.0
+            return float(instance.network.latency(element.id))
+
+        weights = Weights(carry=lag)
+        found = solve_plain(instance, weights, Search(self._solver, self._clock))
+        if found.draft is None or len(self._problem.request.ends(demand.element)) > 2:
+            return None
+        return exact(round(value_of(instance, weights, found.draft), 9))
+
+    def _most_amount(self, demand: Demand) -> Exact | None:
+        """The most of a resource that could be had: one of the sums that exactly fill a place."""
+        instance = compile_instance(
+            replace(self._problem, request=without(self._problem.request, [demand]))
+        )
+        asked = exact(self._problem.request.elements[demand.element].amount(demand.name))
+        steps = sorted(a for a in set(_fills(instance, demand)) if 0 < a < asked)
+        low, high, best = 0, len(steps), None
+        while low < high and not self._clock.over():
+            middle = (low + high) // 2
+            request = with_amount(self._problem.request, demand, tidy(steps[middle]))
+            if self._infeasible(replace(self._problem, request=request)):
+                high = middle
+            else:
+                best, low = steps[middle], middle + 1
+        return best
+
+    def _share(self, relaxation: Relaxation) -> float:
+        if relaxation.value is None:
+            return 1.0
+        if relaxation.demand.wish is Wish.LATENCY:
+            return 0.5
+        element = self._problem.request.elements[relaxation.demand.element]
+        return 1.0 - float(relaxation.value / exact(element.amount(relaxation.demand.name)))
+
+
+def _fills(instance: Instance, demand: Demand) -> Iterator[Exact]:
+    """What is left of each place once up to `_SUBSETS` other demands have their part of it."""
+    others: list[Exact] = []
+    if demand.wish is Wish.RESOURCE:
+        owners = [e for e in instance.network.ids if instance.network.substrate.elements[e].is_node]
+        others = [p.demand.get(demand.name, 0) for p in instance.points if p.id != demand.element]
+    else:
+        owners = [e.link for e in instance.network.edges if e.link is not None]
+        others = [v.demand.get(demand.name, 0) for v in instance.vlinks if v.id != demand.element]
+    others = [o for o in others if o]
+    sums = {
+        sum(some) for k in range(min(_SUBSETS, len(others)) + 1) for some in combinations(others, k)
+    }
+    elements = instance.network.substrate.elements
+    free = {instance.free(key_of(elements[o], demand.name)) for o in owners}
+    yield from (f - s for f in free for s in sums)
+
+
+def _said(path: Demand, core: Sequence[Demand]) -> bool:
+    """Whether something more telling than its being there is said of a VLink."""
+    return any(d.element == path.element and d.wish < Wish.PATH for d in core)
+
+
+def _reason(instance: Instance, demand: Demand, core: Sequence[Demand]) -> Reason:
+    texts = {
+        Wish.PROTECTION: (Code.NO_PATH, "no backup path shares nothing with its path"),
+        Wish.LATENCY: (Code.LATENCY, "no path that is left meets its latency"),
+        Wish.PATH: (Code.NO_PATH, "no path joins the hosts that its ends could have"),
+        Wish.FEATURE: (Code.FEATURE, f"its demand for {demand.name} clashes with the rest"),
+    }
+    if demand.wish in texts:
+        code, text = texts[demand.wish]
+        return Reason(demand.element, code, text)
+    if demand.wish is Wish.RULE:
+        return _rule_reason(instance, demand)
+    if demand.wish is Wish.BANDWIDTH:
+        return _link_reason(instance, demand, core)
+    return _node_reason(instance, demand, core)
+
+
+def _rule_reason(instance: Instance, demand: Demand) -> Reason:
+    rule = instance.problem.request.constraints[int(demand.name)]
+    by = "" if rule.by is None else f" by {rule.by}"
+    kinds = {ConstraintKind.SAME, ConstraintKind.DIFFERENT}
+    what = f"{rule.kind} {rule.feature}" if rule.kind in kinds else f"{rule.kind}{by}"
+    name = f" ({rule.id})" if rule.id else ""
+    text = f"the constraint{name} `{what}` of {', '.join(rule.of)} can't be kept with the rest"
+    return Reason(demand.element, Code.CONSTRAINT, text)
+
+
+def _node_reason(instance: Instance, demand: Demand, core: Sequence[Demand]) -> Reason:
+    """Short in sum, or enough in sum but on no one host."""
+    members = [d.element for d in core if d.wish is Wish.RESOURCE and d.name == demand.name]
+    points = [p for p in instance.points if p.id in members]
+    asked = sum((p.demand[demand.name] for p in points), start=0)
+    vertices = {v for p in points for v in p.candidates}
+    keys = {key_of(instance.network.element(v), demand.name) for v in vertices}
+    free = sum((instance.free(k) for k in keys), start=0)
+    names = ", ".join(members)
+    if asked > free:
+        text = (
+            f"{names} ask for {human(asked, demand.name)} of {demand.name} in all; the hosts that"
+            f" fit have {human(free, demand.name)} free,"
+            f" short by {human(asked - free, demand.name)}"
+        )
+        return Reason(demand.element, Code.CAPACITY, text)
+    text = (
+        f"{names} ask for {human(asked, demand.name)} of {demand.name}; {human(free, demand.name)}"
+        " are free in all, but not in pieces that fit"
+    )
+    return Reason(demand.element, Code.FRAGMENTED, text)
+
+
+def _link_reason(instance: Instance, demand: Demand, core: Sequence[Demand]) -> Reason:
+    vlink = next(v for v in instance.vlinks if v.id == demand.element)
+    elements = instance.network.substrate.elements
+    links = [e.link for e in instance.network.edges if e.link is not None]
+    most = max((instance.free(key_of(elements[x], demand.name)) for x in links), default=0)
+    asked = vlink.demand[demand.name]
+    if asked > most:
+        text = (
+            f"asks for {human(asked, demand.name)}; the most free on one link is"
+            f" {human(most, demand.name)}, short by {human(asked - most, demand.name)}"
+        )
+        return Reason(demand.element, Code.CAPACITY, text)
+    others = [d.element for d in core if d.wish is Wish.BANDWIDTH and d.element != demand.element]
+    beside = f" beside {', '.join(others)}" if others else ""
+    text = f"no path between hosts that fit has {human(asked, demand.name)} left{beside}"
+    return Reason(demand.element, Code.CAPACITY, text)
+
+
+def explain(problem: Problem, solver: Solver, seconds: float | None) -> tuple[Reason, ...]:
+    """Why `problem` has no mapping; empty if no reason was found in `seconds`."""
+    return Explainer(problem, solver, seconds).reasons()
