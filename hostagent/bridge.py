@@ -170,9 +170,7 @@ class Bridge:
 
     def _carried_out(self, idl: Any, target: int, deadline: float) -> None:
         """Wait until ovs-vswitchd has taken configuration number `target`, as ovs-vsctl does."""
-        while not any(
-            row.cur_cfg >= target for row in idl.tables["Open_vSwitch"].rows.values()
-        ):
+        while not any(row.cur_cfg >= target for row in idl.tables["Open_vSwitch"].rows.values()):
             self._turn(idl, deadline)
 
     def _turn(self, idl: Any, deadline: float, txn: Any = None) -> None:

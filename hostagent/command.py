@@ -1,4 +1,4 @@
-"""Running the system's tools: `ip`, `tc`, `ethtool`, `nft`. The only place that starts a program."""
+"""Running the system's tools: `ip`, `tc`, `ethtool`, `nft`, `openvpn`."""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ from hostagent.bridge import DEFAULT_DB
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+_ADDRESS = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:]+)\]|(?P<four>[0-9.]+))(?::(?P<port>[0-9]{1,5}))?")
+_FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){31}")
 _TUNNEL_PORT = 1194
 
 
@@ -152,19 +154,19 @@ class _Table:
         return self.path(name) if name in self._raw else None
 
     def address(self, name: str, port: int | None = None) -> Address:
+        """`ADDRESS:PORT`, IPv6 in brackets; with `port` given, `:PORT` may be left out."""
         text = self.text(name)
-        try:
-            host, numbered, number = text.rpartition(":")
-            if port is not None and (not numbered or text.count(":") > 1 and text[-1] != "]"):
-                host, number = text, str(port)
-            host = host.strip("[]")
-            ipaddress.ip_address(host)
-            if not 0 <= int(number) <= 65535:
-                raise ValueError
-        except ValueError:
+        found = _ADDRESS.fullmatch(text)
+        number = int(found["port"] or port or 0) if found else 0
+        if not found or number > 65535 or (found["port"] is None and port is None):
             form = "ADDRESS:PORT" if port is None else "ADDRESS or ADDRESS:PORT"
-            raise ConfigError(f"{self._at(name)}: {text!r} is not {form}") from None
-        return Address(host, int(number))
+            raise ConfigError(f"{self._at(name)}: {text!r} is not {form}")
+        host = found["six"] or found["four"]
+        try:
+            ipaddress.ip_address(host)
+        except ValueError as exc:
+            raise ConfigError(f"{self._at(name)}: {exc}") from exc
+        return Address(host, number)
 
     def names(self, name: str) -> tuple[str, ...]:
         values = self._take(name, list, [])
@@ -267,6 +269,3 @@ def _tunnel(table: _Table) -> TunnelConfig:
     if tunnel.tls not in ("server", "client"):
         raise ConfigError(f"tunnel {tunnel.name}: tls is 'server' or 'client'")
     return tunnel
-
-
-_FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){31}")

@@ -17,14 +17,15 @@ from hostagent.command import CommandFailedError, batch, detach, run
 from hostagent.drivers import Host, Seen, SeenPort
 from hostagent.names import inner
 from hostagent.ports import AccessPort
-from hostagent.spec import InterfaceSpec, Key, VNodeSpec, element_of
 from hostagent.shaping import shape
+from hostagent.spec import InterfaceSpec, Key, VNodeSpec, element_of
 
 log = logging.getLogger(__name__)
 
 _OWNER = "cloudnet"
 _BOOT_S = 5.0
 _UID = "65534"  # nobody
+_HOME = "/tmp"  # noqa: S108 - the VNode's own, mounted when it boots
 _CAPABILITIES = "-all,+net_admin,+net_raw,+net_bind_service"
 _LOOP = "while :; do sleep infinity & wait $!; done"  # reaps what loses its parent
 _BOOT = f"""set -e
@@ -95,7 +96,9 @@ class NamespaceDriver:
             gone = (SeenPort(one.name, inner(one.name), 0, up=False) for one in spec.interfaces)
             return Seen(power=False, faults=("its namespace is gone",), ports=tuple(gone))
         devices = netns.devices(name)
-        plugged = {seen.port.interface: seen for seen in self._bridge.ports() if seen.port.key == key}
+        plugged = {
+            seen.port.interface: seen for seen in self._bridge.ports() if seen.port.key == key
+        }
         faults, ports_seen = [], []
         for one in spec.interfaces:
             device, port = devices.get(inner(one.name)), plugged.get(one.name)
@@ -132,13 +135,13 @@ class NamespaceDriver:
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             f"PS1={element_of(key)}:\\w\\$ ",
             "TERM=xterm",
-            "HOME=/tmp",
+            f"HOME={_HOME}",
         ]
         return [
             *["nsenter", "--target", str(init), "--mount", "--uts", "--pid", "--net", "--wd=/"],
             *["setpriv", "--reuid", _UID, "--regid", _UID, "--clear-groups", "--no-new-privs"],
             *["--inh-caps", _CAPABILITIES, "--ambient-caps", _CAPABILITIES],
-            *["--bounding-set", _CAPABILITIES, "env", "-i", "-C", "/tmp", *environment],
+            *["--bounding-set", _CAPABILITIES, "env", "-i", "-C", _HOME, *environment],
             *["setsid", "--ctty", "--wait", program, *quiet, "-i"],
         ]
 
@@ -152,7 +155,9 @@ class NamespaceDriver:
         if not new:
             return
         outers = {self._names.outer(key, one.name): device for device, one in new.items()}
-        stale = [f"link del dev {outer}" for outer in outers if Path("/sys/class/net", outer).exists()]
+        stale = [
+            f"link del dev {outer}" for outer in outers if Path("/sys/class/net", outer).exists()
+        ]
         batch(["ip"], stale)
         made = [
             f"link add {outer} type veth peer name {device} netns {name}"

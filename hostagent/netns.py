@@ -114,7 +114,7 @@ def _device(item: dict[str, object]) -> Device:
 
 
 def _pids() -> Iterator[int]:
-    return (int(entry) for entry in os.listdir(_PROC) if entry.isdigit())
+    return (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
 
 
 def _ns_of(pid: int) -> Path:

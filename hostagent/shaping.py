@@ -23,4 +23,6 @@ def shape(device: str, bandwidth: float) -> str:
         return f"qdisc replace dev {device} root pfifo limit 1000"
     burst = max(_MIN_BURST, int(bandwidth * _BURST_S / 8))
     limit = burst + max(_MIN_QUEUE, int(bandwidth * _QUEUE_S / 8))
-    return f"qdisc replace dev {device} root tbf rate {int(bandwidth)}bit burst {burst} limit {limit}"
+    return (
+        f"qdisc replace dev {device} root tbf rate {int(bandwidth)}bit burst {burst} limit {limit}"
+    )

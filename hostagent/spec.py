@@ -111,7 +111,9 @@ def _interface(raw: object) -> InterfaceSpec:
     _known("an interface", raw, InterfaceSpec.__dataclass_fields__)
     name, mac, address = _text(raw, "name"), _text(raw, "mac").lower(), _text(raw, "address")
     if not _NAME.fullmatch(name):
-        raise BadRequest(f"interface {name[:80]!r}: 1 to 63 of A-Za-z0-9_- are expected as its name")
+        raise BadRequest(
+            f"interface {name[:80]!r}: 1 to 63 of A-Za-z0-9_- are expected as its name"
+        )
     if mac and (not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1):
         raise BadRequest(f"interface {name}: {mac[:40]!r} is not a unicast MAC address")
     if address:
@@ -122,9 +124,7 @@ def _interface(raw: object) -> InterfaceSpec:
     vlan = raw.get("vlan", 0)
     if not isinstance(vlan, int) or isinstance(vlan, bool) or not 0 <= vlan <= _LAST_TAG:
         raise BadRequest(f"interface {name}: vlan is a number from 0 to {_LAST_TAG}")
-    return InterfaceSpec(
-        name, mac, address, vlan, _text(raw, "uplink"), _amount(raw, "bandwidth")
-    )
+    return InterfaceSpec(name, mac, address, vlan, _text(raw, "uplink"), _amount(raw, "bandwidth"))
 
 
 def _known(what: str, raw: Mapping[str, Any], fields: Mapping[str, Any]) -> None:

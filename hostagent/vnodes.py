@@ -1,4 +1,4 @@
-"""The VNodes of a host: what is wanted of each, brought about by the driver and kept across crashes.
+"""The VNodes of a host: what is wanted of each, brought about by the driver, kept across crashes.
 
 Intent is written before the effect: a record says what a VNode is to be, whether it is to run,
 and which step is under way. `adopt` takes those steps up again after the agent was killed.
@@ -169,11 +169,13 @@ class VNodes:
         if record is None:
             if key not in self._driver.owned(()):
                 raise NotFound(f"no VNode {key} here")
-            return _answer(key, State.FAILED, "left over: nobody says what it is to be", Seen(False))
+            return _answer(
+                key, State.FAILED, "left over: nobody says what it is to be", Seen(False)
+            )
         seen = self._driver.observe(key, record.spec)
         return _answer(key, *state_of(record, seen), seen)
 
-    def list(self) -> list[Key]:
+    def all_keys(self) -> list[Key]:
         """Keys of all VNodes, of what is under way and of what is left over."""
         return sorted({*self._known, *self._driver.owned(tuple(self._known))})
 

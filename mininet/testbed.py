@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
+import itertools
 import json
 import os
 import re
@@ -87,7 +88,7 @@ def _site(site: Json, spec: Json, prefix: str) -> Json:
     hosts = [f"{letter}-sn{n + 1}" for n in range(spec["hosts"])]
     tunnel = f"{letter}-tbr"
     capacity = spec["capacity"]
-    ring = list(zip(switches, switches[1:], strict=False))
+    ring = list(itertools.pairwise(switches))
     if len(switches) > 2:
         ring.append((switches[0], switches[-1]))
     links = [(a, b, capacity["switch"]) for a, b in ring]
@@ -150,7 +151,7 @@ def devices(bridges: Sequence[str], tunnels: Sequence[str]) -> list[str]:
     """Network devices on this machine whose names say that they belong to the nodes."""
     owners = (*bridges, *tunnels)
     form = re.compile(rf"({'|'.join(map(re.escape, owners))})-(eth\d+|wan)")
-    return sorted(d for d in os.listdir("/sys/class/net") if form.fullmatch(d))
+    return sorted(d.name for d in Path("/sys/class/net").iterdir() if form.fullmatch(d.name))
 
 
 def shells(nodes: Sequence[str]) -> list[int]:
@@ -399,7 +400,7 @@ class Ended(Exception):
 
 def wait() -> None:
     """Return when standard input ends; without one (/dev/null), when a signal comes."""
-    if not sys.stdin or os.fstat(0).st_rdev == os.stat(os.devnull).st_rdev:
+    if not sys.stdin or os.fstat(0).st_rdev == Path(os.devnull).stat().st_rdev:
         while True:
             signal.pause()
     while select.select([0], [], []) and os.read(0, 4096):

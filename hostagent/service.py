@@ -1,0 +1,161 @@
+"""The agent's composition root: reads the configuration, wires the parts, serves them.
+
+`main` is what `python -m hostagent` and `cloudnet agent serve` run.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from cloudnet_sdn.wire.faults import CloudnetError
+from cloudnet_sdn.wire.identity import Caller, Kind
+from cloudnet_sdn.wire.rpc import Service
+from cloudnet_sdn.wire.server import Server
+from hostagent import config as configuration
+from hostagent.bridge import Bridge
+from hostagent.command import CommandFailedError
+from hostagent.config import Config, ConfigError
+from hostagent.console import Consoles
+from hostagent.drivers import Host, driver, factories
+from hostagent.methods import Methods
+from hostagent.names import Names
+from hostagent.records import Records
+from hostagent.spec import Key
+from hostagent.tunnels import Tunnels
+from hostagent.vnodes import VNodes, this_boot
+
+log = logging.getLogger(__name__)
+
+_MEND_S = 5.0
+
+
+class Agent:
+    """One host's agent."""
+
+    def __init__(self, config: Config) -> None:
+        """Prepare; nothing is served or changed before `start`.
+
+        Raises:
+            ConfigError: it names what isn't there.
+        """
+        self.config = config
+        self._provider = Caller(Kind.ROLE, config.provider)
+        self._bridge: Bridge | None = None
+        self._vnodes: VNodes | None = None
+        self._consoles: Consoles | None = None
+        self._stopping = threading.Event()
+        config.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self._prepare_host()
+            self._tunnels = Tunnels(config.tunnels, config.state)
+            methods = Methods(
+                name=config.name,
+                provider=self._provider,
+                drivers=sorted(factories()) if self._vnodes else [],
+                vnodes=self._vnodes,
+                consoles=self._consoles,
+                tunnels=self._tunnels,
+                tunnel_names=[one.name for one in config.tunnels],
+            )
+            service = Service(methods.table())
+            self._server = Server(service, config.listen.host, config.listen.port, config.tls)
+        except (OSError, ValueError) as exc:
+            raise ConfigError(str(exc)) from exc
+
+    def _prepare_host(self) -> None:
+        config = self.config
+        if config.bridge is None:
+            return
+        names = Names(config.name, config.bridge.name)
+        self._bridge = Bridge(
+            config.bridge.name, config.name, config.bridge.uplinks, config.bridge.db
+        )
+        runs = driver(config.driver, Host(names, self._bridge))
+        self._vnodes = VNodes(Records(config.state / "vnodes"), runs, this_boot())
+        self._consoles = Consoles(
+            config.consoles, config.tls, allowed=self._provider, shell=self._vnodes.shell
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it is served."""
+        return self._server.url
+
+    def start(self) -> None:
+        """Take up what there is, then serve; returns once it listens.
+
+        Raises:
+            OSError: an address can't be had.
+        """
+        self._tunnels.start()
+        left = self._mend(None)
+        if self._consoles is not None:
+            self._consoles.start()
+        self._server.start()
+        if left is not None:
+            threading.Thread(target=self._keep_mending, args=(left,), daemon=True).start()
+        log.info("agent name=%s serves url=%s", self.config.name, self.url)
+
+    def stop(self) -> None:
+        """Serve no more. VNodes go on, they belong to customers; tunnels end."""
+        self._stopping.set()
+        self._server.stop()
+        if self._consoles is not None:
+            self._consoles.stop()
+        self._tunnels.stop()
+        if self._bridge is not None:
+            self._bridge.close()
+
+    def purge(self) -> None:
+        """Remove every VNode and tunnel of this agent, then forget them. Nothing is served."""
+        if self._vnodes is not None:
+            for key in self._vnodes.all_keys():
+                self._vnodes.delete(key)
+        self._tunnels.purge()
+
+    def _mend(self, keys: list[Key] | None) -> list[Key] | None:
+        """Bring about what is wanted; answers what has to be tried again, None for nothing."""
+        if self._vnodes is None or self._bridge is None:
+            return None
+        try:
+            self._bridge.apply()
+        except CloudnetError as exc:
+            log.warning("bridge=%s: %s", self._bridge.name, exc)
+            return keys or []
+        return self._vnodes.adopt(keys) or None
+
+    def _keep_mending(self, keys: list[Key]) -> None:
+        left: list[Key] | None = keys
+        while left is not None and not self._stopping.wait(_MEND_S):
+            left = self._mend(left or None)
+
+
+def main(config_path: Path, *, purge: bool = False) -> int:
+    """Serve the host until SIGTERM or Ctrl-C, or only clean up after an agent; the exit code."""
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    try:
+        agent = Agent(configuration.load(config_path))
+        if purge:
+            agent.purge()
+            return 0
+        agent.start()
+    except ConfigError as exc:
+        log.error("%s", exc)  # noqa: TRY400 - the message says it all
+        return 2
+    except (OSError, CloudnetError, CommandFailedError) as exc:
+        log.error("can't serve: %s", exc)  # noqa: TRY400
+        return 1
+    ending.wait()
+    agent.stop()
+    return 0
