@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from cloudnet_sdn.cli.output import Format, format_option
+from cloudnet_sdn.cli.outcome import Exit
+from cloudnet_sdn.cli.output import Format, emit, format_option, rows
 from cloudnet_sdn.demo.options import DemoOptions
+
+if TYPE_CHECKING:
+    from cloudnet_sdn.demo.story import Report
 
 
 @click.command()
@@ -39,8 +44,22 @@ def demo(vnodes: str, request: Path | None, keep: bool, state: Path, fmt: Format
     A VNP and two PIPs, each with its own processes, store, controller, agents and certificates, on
     a Mininet substrate of Open vSwitch datapaths. Needs root; `cloudnet doctor` says what else.
     """
-    from cloudnet_sdn.demo import run
+    from cloudnet_sdn.demo.run import run
 
-    return run(
-        DemoOptions(vnodes=vnodes, request=request, keep=keep, state=state, format=fmt.value)
-    )
+    report = run(DemoOptions(vnodes=vnodes, request=request, keep=keep, state=state))
+    emit(fmt, report.as_json(), lambda: _show(report))
+    if report.refused:
+        return Exit.REFUSED
+    return Exit.DONE if report.ok else Exit.FAILED
+
+
+def _show(report: Report) -> None:
+    from cloudnet_sdn.demo.story import TABLE, table
+
+    rows(TABLE, table(report))
+    for vnode, got in report.vnodes.items():
+        click.echo(f"{vnode}: {got['state']} at {got['provider']}")
+    for thing in report.left_behind:
+        click.echo(f"left behind: {thing}")
+    seconds = ", ".join(f"{what} {took:.1f}" for what, took in report.seconds.items())
+    click.echo(f"{'ok' if report.ok else 'NOT OK'} (seconds: {seconds})")

@@ -15,11 +15,9 @@ class DemoOptions:
         request: the RDL request to embed; None for the one that ships.
         keep: stay up until Ctrl-C, and write `demo.json` into `state`.
         state: where stores, certificates and logs go; made if it isn't there.
-        format: `table` for people, `json` or `yaml` for programs.
     """
 
     vnodes: str = "namespace"
     request: Path | None = None
     keep: bool = False
     state: Path = Path(".cloudnet")
-    format: str = "table"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,10 @@ LOW, HIGH = 0.80, 1.05  # what greedy TCP must get of what is reserved
 
 class DemoFailed(Exception):
     """A step did not come to the end it must come to."""
+
+
+class DemoRefused(Exception):
+    """The request can't be embedded here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,10 @@ class Located:
 
 @dataclass
 class Report:
-    """The contract's `demo --format json`."""
+    """The contract's `demo --format json`; `refused` besides, for the exit code."""
 
     ok: bool = False
+    refused: bool = False
     cloudnet: str = ""
     vnodes: dict[str, dict[str, str]] = field(default_factory=dict)
     vlinks: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -81,7 +86,8 @@ class Story:
         """Stage one: ask for an offer and wait until it is held.
 
         Raises:
-            DemoFailed: it was refused or failed.
+            DemoRefused: it can't be embedded.
+            DemoFailed: it went wrong.
         """
         begun = time.monotonic()
         options = {"hold_s": 300, "wait_s": 60}
@@ -97,7 +103,8 @@ class Story:
         self.report.cloudnet = offer["cloudnet"]
         if offer["state"] != "held":
             why = "; ".join(f"{r['element']}: {r['text']}" for r in offer["reasons"])
-            raise DemoFailed(f"the offer is {offer['state']}: {why or 'no reason given'}")
+            kind = DemoRefused if offer["state"] == "refused" else DemoFailed
+            raise kind(f"the offer is {offer['state']}: {why or 'no reason given'}")
         price = f", {offer['price']:.2f} {offer['currency']} an hour" if offer["currency"] else ""
         self.say(f"held {offer['cloudnet']} until {offer['expires']}{price}")
         return dict(offer)
@@ -207,8 +214,11 @@ def _as_promised(vlink: Mapping[str, Any]) -> bool:
     return not reserved or LOW * reserved <= vlink["measured_mbps"] <= HIGH * reserved
 
 
-def table(report: Report) -> Sequence[Sequence[str]]:
-    """The VLinks as rows of text for a table: id, providers, proof, Mbit/s, ms."""
+TABLE = ("vlink", "providers", "carries", "isolated", "reserved", "mbit/s", "rtt ms")
+
+
+def table(report: Report) -> list[list[str]]:
+    """The VLinks as rows of text under the heads of `TABLE`."""
     return [
         [
             vlink,

@@ -1,0 +1,352 @@
+"""The demo's world: certificates, an emulated substrate and every process, up and down.
+
+Two providers and a broker, each with a directory, keys, a store and processes of its own; the
+providers share nothing but the emulated hardware. Tests of the whole use this too: `kill` and
+`restart` do to a process what operators fear.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cloudnet_sdn import pki
+from cloudnet_sdn.demo import blueprint
+from cloudnet_sdn.demo.processes import ProcessDied, Processes, Running
+from cloudnet_sdn.demo.story import DemoFailed, Located
+from cloudnet_sdn.wire.client import Client
+from cloudnet_sdn.wire.faults import CloudnetError
+from cloudnet_sdn.wire.tls import TlsFiles
+
+VNP = "vnp"
+CUSTOMER = "demo"
+OPERATOR = "demo"
+ROOT = Path(__file__).resolve().parents[2]
+TESTBED = ROOT / "mininet" / "testbed.py"
+SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's Mininet is installed for it
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach a facade: its URL and the files to present."""
+
+    url: str
+    tls: TlsFiles
+
+    def as_json(self) -> dict[str, str]:
+        """As `demo.json` has it: absolute paths."""
+        return {
+            "url": self.url,
+            "ca": str(self.tls.ca),
+            "cert": str(self.tls.cert),
+            "key": str(self.tls.key),
+        }
+
+
+class World:
+    """Everything the demo runs on; `up` builds it and `down` leaves nothing of it.
+
+    Attributes:
+        state: the directory that everything is kept in.
+        commands: how each process is started, by name, for `restart`.
+    """
+
+    def __init__(self, state: Path, say: Callable[[str], None] = lambda _: None) -> None:
+        self.state = state.resolve()
+        self.processes = Processes(self.state / "logs")
+        self.commands: dict[str, list[str]] = {}
+        self.testbed: dict[str, Any] = {}
+        self.sites: dict[str, blueprint.Site] = {}
+        self._say = say
+        self._vnp_url = ""
+        self._vnp_config = Path()
+        self._of_ports: dict[str, int] = {}
+        self._emulation: Running | None = None
+
+    def up(self) -> None:
+        """Build it all and wait until every process answers.
+
+        Raises:
+            DemoFailed: something needed is missing or did not come up.
+        """
+        self._own_state()
+        try:
+            self._start_testbed()
+            self._prepare()
+            self._start_all()
+        except (ProcessDied, TimeoutError) as exc:
+            raise DemoFailed(str(exc)) from exc
+
+    def down(self) -> None:
+        """End every process, take the substrate down, and remove what is ours in `state`."""
+        for running in self.processes.running:
+            if running is not self._emulation and running.popen.poll() is None:
+                running.popen.send_signal(signal.SIGTERM)
+        for running in list(reversed(self.processes.running)):
+            self.processes.stop(running, timeout_s=30.0)
+        self._clean_testbed()
+        for name in (*blueprint.SITES, VNP, "federation", "people", "testbed", "logs"):
+            shutil.rmtree(self.state / name, ignore_errors=True)
+        for name in ("demo.json", "world.pid"):
+            (self.state / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.state.rmdir()  # only if nobody else put something there
+
+    def kill(self, name: str) -> None:
+        """`kill -9` the process of that name, by pid."""
+        running = self._named(name)
+        running.popen.kill()
+        running.popen.wait()
+        self.processes.running.remove(running)
+
+    def restart(self, name: str) -> None:
+        """Start a process again as it was started first, and wait until it answers."""
+        self.processes.start(name, self.commands[name])
+        self._wait_ready([name])
+
+    def pid(self, name: str) -> int:
+        """The pid of a running process."""
+        return self._named(name).popen.pid
+
+    def access(self, who: str = CUSTOMER) -> Access:
+        """How the customer `who` reaches the VNP."""
+        return Access(self._vnp_url, self._person("tenant", who))
+
+    def provider_access(self, site: str, who: str = CUSTOMER) -> Access:
+        """How the customer `who` reaches a provider directly."""
+        return Access(self.sites[site].api_url, self._person("tenant", who))
+
+    def operator(self, url: str) -> Access:
+        """How the operator of all three roles reaches one of them."""
+        return Access(url, self._person("operator", OPERATOR))
+
+    def locate(self, vnodes: Sequence[str]) -> dict[str, Located]:
+        """Where those VNodes run, asked of every host's agent."""
+        found: dict[str, Located] = {}
+        for name, site in self.sites.items():
+            for agent in site.agents.values():
+                client = Client(agent.url, site.internal, timeout_s=10)
+                for key in client.call("vnode.list"):
+                    element = key.partition(".")[2]
+                    if element in vnodes:
+                        found[element] = _located(name, client.call("vnode.get", key))
+                client.close()
+        return found
+
+    def write_demo_json(self) -> Path:
+        """Write down how to use the world, for whoever comes from another shell."""
+        path = self.state / "demo.json"
+        operator = self._person("operator", OPERATOR)
+        content = {
+            "vnp": self.access().as_json(),
+            "pips": {name: self.provider_access(name).as_json() for name in self.sites},
+            "operator": {"cert": str(operator.cert), "key": str(operator.key)},
+        }
+        aside = path.with_suffix(".json.new")
+        aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        aside.replace(path)
+        return path
+
+    def _own_state(self) -> None:
+        """Take `state` for this run; clean up after one that was killed, refuse a live one."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        mark = self.state / "world.pid"
+        if mark.exists():
+            old = int(mark.read_text().strip() or 0)
+            if _is_demo(old):
+                raise DemoFailed(f"{self.state}: a demo runs there already (pid {old})")
+            self._say("cleaning up after a demo that was killed")
+            self._sweep_hosts()
+            self.down()
+            self.state.mkdir(parents=True, exist_ok=True)
+        mark.write_text(f"{os.getpid()}\n")
+
+    def _sweep_hosts(self) -> None:
+        """Remove the VNodes that a killed run left, through agents that only clean."""
+        for config in sorted(self.state.glob("*/agents/*/agent.toml")):
+            subprocess.run(
+                [sys.executable, "-m", "hostagent", "--config", str(config), "--purge"],
+                check=False,
+                capture_output=True,
+                timeout=60,
+            )
+
+    def _start_testbed(self) -> None:
+        if not TESTBED.exists():
+            raise DemoFailed(f"{TESTBED} is missing: run the demo from a source checkout")
+        directory = self.state / "testbed"
+        directory.mkdir(exist_ok=True)
+        ports = free_ports(len(blueprint.SITES))
+        self._of_ports = dict(zip(blueprint.SITES, ports, strict=True))
+        controllers = [
+            word
+            for site, port in self._of_ports.items()
+            for word in ("--controller", f"{site}=127.0.0.1:{port}")
+        ]
+        self._emulation = self.processes.start(
+            "testbed",
+            [SYSTEM_PYTHON, str(TESTBED), "--state", str(directory), *controllers],
+            stdin=subprocess.PIPE,
+        )
+        described = directory / "testbed.json"
+        self.processes.wait_until(described.exists, "the testbed", timeout_s=60)
+        self.testbed = json.loads(described.read_text())
+        self._say(f"substrate up: {blueprint.summary(self.testbed)}")
+
+    def _prepare(self) -> None:
+        """Certificates and configurations of everybody."""
+        federation = pki.init_authority(self.state / "federation", "federation").parent
+        for kind, who in (("tenant", CUSTOMER), ("operator", OPERATOR)):
+            pki.issue(federation, f"cloudnet:{kind}:{who}", out=self.state / "people" / kind / who)
+        for name in blueprint.SITES:
+            self.sites[name] = blueprint.site(
+                self.testbed,
+                name,
+                self.state,
+                federation=federation,
+                of_port=self._of_ports[name],
+                ports=free_ports,
+            )
+        berlin, munich = (self.sites[name] for name in blueprint.SITES)
+        for this, other in ((berlin, munich), (munich, berlin)):
+            blueprint.write(this, other, self.testbed, vnp=VNP, operator=OPERATOR)
+        api, console = free_ports(2)
+        self._vnp_url = f"https://127.0.0.1:{api}/RPC2"
+        self._vnp_config = blueprint.write_vnp(
+            self.state / VNP,
+            pki.issue(federation, f"cloudnet:role:{VNP}", out=self.state / VNP / "tls"),
+            name=VNP,
+            api=api,
+            console=console,
+            sites=list(self.sites.values()),
+            operator=OPERATOR,
+        )
+
+    def _start_all(self) -> None:
+        for name, site in self.sites.items():
+            self._start(f"controller-{name}", "ryu_apps", site.controller_config)
+            for host, agent in site.agents.items():
+                self._start(f"agent-{host}", "hostagent", agent.config)
+        for name, site in self.sites.items():
+            self._start(f"pip-{name}", "cloudnet_sdn pip serve", site.pip_config)
+        self._start(VNP, "cloudnet_sdn vnp serve", self._vnp_config)
+        self._wait_ready(list(self.commands))
+        self._say(f"{len(self.commands)} processes answer")
+        for site in self.sites.values():
+            self._wait_for_fabric(site)
+        self._say("every switch and transit tunnel is up")
+
+    def _start(self, name: str, module: str, config: Path) -> None:
+        command = [sys.executable, "-m", *module.split(), "--config", str(config)]
+        self.commands[name] = command
+        self.processes.start(name, self.commands[name])
+
+    def _wait_ready(self, names: Sequence[str]) -> None:
+        for name in names:
+            url, tls = self._address(name)
+            self.processes.wait_until(partial(_answers, url, tls), name, timeout_s=60)
+
+    def _address(self, name: str) -> tuple[str, TlsFiles]:
+        kind, _, rest = name.partition("-")
+        if kind == VNP:
+            return self._vnp_url, self._person("tenant", CUSTOMER)
+        if kind == "pip":
+            return self.sites[rest].api_url, self._person("tenant", CUSTOMER)
+        if kind == "controller":
+            return self.sites[rest].controller_url, self.sites[rest].internal
+        site = next(s for s in self.sites.values() if rest in s.agents)
+        return site.agents[rest].url, site.internal
+
+    def _wait_for_fabric(self, site: blueprint.Site) -> None:
+        """Wait until the controller sees every switch and link, and the tunnels stand."""
+        controller = Client(site.controller_url, site.internal, timeout_s=10)
+        tunnels = Client(site.agents[site.tunnel_host].url, site.internal, timeout_s=10)
+
+        def complete() -> bool:
+            seen = controller.call("topology.get")
+            return (
+                len(seen["switches"]) == len(site.switches)
+                and len([link for link in seen["links"] if link["up"]]) >= site.fabric_links
+                and tunnels.call("tunnel.status", blueprint.TUNNEL)["up"]
+            )
+
+        try:
+            self.processes.wait_until(complete, f"{site.name}'s fabric", timeout_s=60)
+        finally:
+            controller.close()
+            tunnels.close()
+
+    def _clean_testbed(self) -> None:
+        directory = self.state / "testbed"
+        if directory.exists():
+            subprocess.run(
+                [SYSTEM_PYTHON, str(TESTBED), "--state", str(directory), "--clean"],
+                check=False,
+                capture_output=True,
+                timeout=60,
+            )
+
+    def _person(self, kind: str, who: str) -> TlsFiles:
+        files = self.state / "people" / kind / who
+        if not files.exists():
+            return pki.issue(self.state / "federation", f"cloudnet:{kind}:{who}", out=files)
+        return TlsFiles(files / "ca.pem", files / "cert.pem", files / "key.pem")
+
+    def _named(self, name: str) -> Running:
+        return next(r for r in self.processes.running if r.name == name)
+
+
+def free_ports(count: int) -> list[int]:
+    """That many TCP ports on loopback that nobody listens on right now."""
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for sock in socks:
+            sock.bind(("127.0.0.1", 0))
+        return [int(sock.getsockname()[1]) for sock in socks]
+
+
+def _located(provider: str, got: dict[str, Any]) -> Located:
+    return Located(
+        provider,
+        f"/run/netns/{got['netns']}",
+        {port["name"]: port["device"] for port in got["ports"]},
+    )
+
+
+def _answers(url: str, tls: TlsFiles) -> bool:
+    client = Client(url, tls, timeout_s=3)
+    try:
+        client.call("system.listMethods")
+    except CloudnetError:
+        return False
+    finally:
+        client.close()
+    return True
+
+
+def _is_demo(pid: int) -> bool:
+    try:
+        return b"cloudnet" in Path(f"/proc/{pid}/cmdline").read_bytes() and pid != os.getpid()
+    except OSError:
+        return False
+
+
+def wait_for_signal() -> None:
+    """Return at the first SIGINT or SIGTERM."""
+    heard: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda n, _: heard.append(n))
+    while not heard:
+        time.sleep(0.2)
