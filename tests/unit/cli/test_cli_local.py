@@ -282,7 +282,8 @@ def test_a_terminal_gets_colour_unless_the_user_says_no(sh, no_color, tmp_path):
     code = (
         "import pty, os, sys; pid, fd = pty.fork()\n"
         "if pid == 0:\n"
-        "    from cloudnet_sdn.cli.output import rows; rows(('state',), [('failed',)]); os._exit(0)\n"
+        "    from cloudnet_sdn.cli.output import rows\n"
+        "    rows(('state',), [('failed',)]); os._exit(0)\n"
         "out = b''\n"
         "try:\n"
         "    while part := os.read(fd, 1024): out += part\n"
