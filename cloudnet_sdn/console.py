@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple, Self, cast
 from urllib.parse import urlsplit
 
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.http11 import Request, Response
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.connection import Connection
@@ -140,8 +140,7 @@ class ConsoleProxy:
             ValueError: the target is no `wss://` URL.
             Busy: too many are open.
         """
-        if not target_url.startswith("wss://"):
-            raise ValueError("a console's target is a wss:// URL")
+        _place(target_url)
         token, expires = self._tokens.grant(target_url)
         host = f"[{self._public}]" if ":" in self._public else self._public
         return Grant(f"wss://{host}:{self.port}{_PREFIX}{token}", expires)
@@ -213,13 +212,25 @@ def _open(url: str, context: ssl.SSLContext) -> ClientConnection:
         if exc.response.status_code == HTTPStatus.NOT_FOUND:
             raise NotFound("no such console, or no longer: ask for a new one") from None
         raise PeerAway(f"{_place(url)} answered {exc.response.status_code}") from None
+    except InvalidURI:
+        raise PeerAway(f"{_place(url)} leads to no console") from None
     except (OSError, InvalidHandshake) as exc:
         raise PeerAway(f"{_place(url)} can't be reached: {exc}") from None
 
 
 def _place(url: str) -> str:
-    """A URL without its path, which is secret."""
-    return urlsplit(url).netloc
+    """Host and port of a console's URL; the rest of it is secret.
+
+    Raises:
+        ValueError: it is no `wss://` URL.
+    """
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == "wss" and parts.hostname:
+            return f"{parts.hostname}:{parts.port or 443}"
+    except ValueError:  # its text may have the URL
+        pass
+    raise ValueError("a console's URL is wss://HOST:PORT/...")
 
 
 # -- the terminal -------------------------------------------------------------------------
@@ -245,8 +256,7 @@ def attach(
         PeerAway: it can't be reached, or broke off.
         ValueError: `url` is no `wss://` URL, or `ca` no authority's certificate.
     """
-    if not url.startswith("wss://"):
-        raise ValueError("a console's URL starts with wss://")
+    _place(url)
     try:
         context = ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as exc:

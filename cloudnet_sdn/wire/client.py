@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import select
 import socket
@@ -28,7 +29,7 @@ KEEP_S = 15.0
 """Unused connections are closed after that; servers wait longer."""
 
 _HEADERS = {"Content-Type": "text/xml", "User-Agent": "cloudnet", "Accept-Encoding": "identity"}
-_HUNG_UP = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
+_HUNG_UP = (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError)
 
 
 class Client:
@@ -191,7 +192,7 @@ class _Link:
         sock = self._http.sock
         try:
             sock.settimeout(_left(deadline))
-            self._http.request("POST", path, body, _HEADERS)
+            self._send(path, body)
             sock.settimeout(_left(deadline))
             response = self._http.getresponse()
         except _HUNG_UP as exc:
@@ -202,6 +203,16 @@ class _Link:
         self.used = time.monotonic()
         self.reusable = not response.will_close
         return response.status, answer
+
+    def _send(self, path: str, body: bytes) -> None:
+        try:
+            self._http.request("POST", path, body, _HEADERS)
+        except (ssl.SSLEOFError, ConnectionError):
+            # Under TLS 1.3 a refused certificate shows only now: the alert says so, if it is there.
+            if isinstance(self._http.sock, ssl.SSLSocket):
+                with contextlib.suppress(ssl.SSLEOFError, ConnectionError):
+                    self._http.sock.recv(1)
+            raise
 
 
 def _read(response: http.client.HTTPResponse, sock: socket.socket, deadline: float) -> bytes:
