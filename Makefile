@@ -39,7 +39,7 @@ slow: dev                ## Run the slow lane: what takes minutes to hours
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 bench: dev               ## Run the benchmarks; prints ratios
-	@for script in bench/*.py; do \
+	@for script in $$(grep -l __main__ bench/*.py); do \
 	    echo "== $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; \
 	done
 
