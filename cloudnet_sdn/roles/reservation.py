@@ -115,7 +115,9 @@ class Reserving:
                 current = offers.get(conn, offer.id)
                 if current is None or current.state is not OfferState.WORKING:
                     raise Withdrawn
-                return self._take(conn, offer, solved, round_, options, shunned, now)
+                return self._take(
+                    conn, offer, solved, round_=round_, options=options, shunned=shunned, now=now
+                )
         except IntegrityError as exc:
             raise Moved from exc
 
@@ -124,6 +126,7 @@ class Reserving:
         conn: sa.Connection,
         offer: Offer,
         solved: Solved,
+        *,
         round_: int,
         options: Json,
         shunned: frozenset[Place],
@@ -152,7 +155,7 @@ class Reserving:
         tags.reserve(conn, offer.cloudnet, round_, reserved)
         offers.put_graph(conn, offer.id, GraphLayer.OL1, dump(overlay))
         offers.put_graph(conn, offer.id, GraphLayer.ML, dump(mapping))
-        tasks.plan(conn, offer.cloudnet, offer.id, round_, planned, now)
+        tasks.plan(conn, offer.cloudnet, offer.id, round_=round_, planned=planned, now=now)
         substrate.bump(conn)
         return Reserved(overlay, mapping, tuple(reserved))
 

@@ -81,6 +81,7 @@ def plan(
     conn: sa.Connection,
     cloudnet: str,
     offer: str,
+    *,
     round_: int,
     planned: Iterable[PlannedTask],
     now: dt.datetime,

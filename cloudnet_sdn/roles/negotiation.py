@@ -1,0 +1,488 @@
+"""The negotiation interface: two-stage creation, cancelling, releasing, renewing.
+
+Stage one embeds for real but provisionally and holds it; stage two makes it permanent. Everything
+that must survive a crash is in the store before anything is done about it, so this module may stop
+at any line: `roles/reconcile.py` goes on from there.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import datetime as dt
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from cloudnet_sdn.plugins.registry import Registry
+from cloudnet_sdn.ports import Clock, CloudnetId, Leased, OfferId, Refused, Transient
+from cloudnet_sdn.roles.access import Access
+from cloudnet_sdn.roles.embedding import RUNNING, Embedding, as_json, refusals
+from cloudnet_sdn.roles.options import RequestOptions, Wrong, parse_options, parse_time, timestamp
+from cloudnet_sdn.roles.settings import Settings
+from cloudnet_sdn.roles.states import SETTLED, CloudnetState, OfferState, TaskState, Wanted
+from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
+from cloudnet_sdn.store.cloudnets import Cloudnet
+from cloudnet_sdn.store.engine import Store
+from cloudnet_sdn.store.offers import GraphLayer, Offer
+from cloudnet_sdn.wire.faults import BadRequest, Busy, Conflict, Gone, PeerAway
+from cloudnet_sdn.wire.identity import Caller
+from rdl.dump import dump
+from rdl.errors import DocumentError
+from rdl.graph import Graph, Layer
+from rdl.load import load_graph
+
+log = logging.getLogger(__name__)
+
+CONFIRM_WAIT_S = 50.0
+CLEAN_WAIT_S = 5.0
+_POLL_S = 0.05
+_REQUEST_ID = re.compile(r"[!-~]{1,200}")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What stage one came to: everything is there, and held.
+
+    Attributes:
+        expires: the hold's end.
+        lease_until: the lease's end, if it is confirmed.
+        price: per hour.
+        currency: of the price.
+        reasons: what was left aside, such as a provider that is away.
+        choices: by constraint, the values that would fit.
+    """
+
+    expires: dt.datetime
+    lease_until: dt.datetime
+    price: float
+    currency: str
+    reasons: tuple[Mapping[str, str], ...] = ()
+    choices: Mapping[str, Any] = field(default_factory=dict)
+
+
+Worker = Callable[[OfferId], Hold]
+
+
+class Negotiation:
+    """What callers may ask about CloudNets as a whole."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        registry: Registry,
+        embedding: Embedding,
+        access: Access,
+        clock: Clock,
+        settings: Settings,
+        worker: Worker,
+    ) -> None:
+        """Put together.
+
+        Args:
+            store: the role's database.
+            registry: the plugins.
+            embedding: carries tasks out.
+            access: who may do what.
+            clock: time.
+            settings: the role's configuration.
+            worker: carries stage one out (`roles/working.py`); raises Refused.
+        """
+        self._store = store
+        self._registry = registry
+        self._embedding = embedding
+        self._access = access
+        self._clock = clock
+        self._settings = settings
+        self._worker = worker
+        self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="offer")
+
+    def close(self) -> None:
+        """Take nothing more on."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    # -- stage one
+
+    def request(self, caller: Caller, request_id: str, text: str, raw: Mapping[str, Any]) -> Offer:
+        """Ask for a new CloudNet (paper, section 5.1).
+
+        Raises:
+            BadRequest: the graph, the options or the request id are invalid.
+            Conflict: the name is taken, or the request id stands for another graph.
+            Busy: over quota.
+        """
+        options = parse_options(raw)
+        if not _REQUEST_ID.fullmatch(request_id):
+            raise BadRequest("request_id: 1 to 200 printable ASCII characters are wanted")
+        graph = parse_overlay(text)
+        canonical = dump(graph)
+        digest = substrate.digest_of(canonical)
+        known = self._known(caller, request_id, digest)
+        if known is None:
+            known = self._open(caller, request_id, graph, canonical, options)
+        return self._wait(known.id, options.wait_s)
+
+    def _known(self, caller: Caller, request_id: str, digest: str) -> Offer | None:
+        with self._store.read() as conn:
+            offer = offers.requested(conn, caller.uri, request_id)
+        if offer is not None and offer.digest != digest:
+            raise Conflict(f"request_id {request_id} was used for another graph")
+        return offer
+
+    def _open(
+        self,
+        caller: Caller,
+        request_id: str,
+        graph: Graph,
+        canonical: str,
+        options: RequestOptions,
+    ) -> Offer:
+        now = self._clock.now()
+        lease_until = self._lease(options.until, now)
+        replaced = self._replaced(caller, options)
+        cloudnet = CloudnetId(new_id(self._settings.name))
+        offer = Offer(
+            id=OfferId(f"offer-{cloudnet}"),
+            cloudnet=cloudnet,
+            owner=caller.uri,
+            request_id=request_id,
+            digest=substrate.digest_of(canonical),
+            options=options.to_json(),
+            state=OfferState.WORKING,
+            lease_until=lease_until,
+            created=now,
+        )
+        record = Cloudnet(
+            cloudnet, caller.uri, graph.name, CloudnetState.PRELIMINARY, lease_until, now
+        )
+        try:
+            with self._store.write() as conn:
+                if replaced is not None:
+                    cloudnets.give_up_name(conn, replaced.cloudnet)
+                self._check_quota(conn, caller, graph)
+                cloudnets.insert(conn, record)
+                offers.insert(conn, offer)
+                offers.put_graph(conn, offer.id, GraphLayer.OL0, canonical)
+                cloudnets.record(conn, cloudnet, now, "requested", f"as {graph.name}")
+        except IntegrityError as exc:
+            again = self._known(caller, request_id, offer.digest)
+            if again is not None:
+                return again
+            raise Conflict(f"you have a CloudNet named {graph.name} already") from exc
+        self._pool.submit(self._work, offer.id)
+        return offer
+
+    def _work(self, offer: OfferId) -> None:
+        try:
+            self._hold(offer, self._worker(offer))
+        except Refused as exc:
+            self.refuse(offer, [as_json(r) for r in exc.reasons])
+        except Exception:
+            log.exception("offer=%s broke down", offer)
+            text = "an internal error ended the negotiation"
+            self.fail(offer, [{"element": "", "code": "policy", "text": text}])
+
+    def _hold(self, offer_id: OfferId, hold: Hold) -> None:
+        now = self._clock.now()
+        with self._store.write() as conn:
+            held = offers.step(
+                conn,
+                offer_id,
+                OfferState.HELD,
+                expires=hold.expires,
+                lease_until=hold.lease_until,
+                price=hold.price,
+                currency=hold.currency,
+                reasons=list(hold.reasons),
+                choices=dict(hold.choices),
+            )
+            offer = offers.get(conn, offer_id)
+            if offer is None:
+                return
+            if held:
+                text = f"until {timestamp(hold.expires)}"
+                cloudnets.record(conn, offer.cloudnet, now, "held", text)
+            else:
+                # Cancelled while it was worked on: what has been made since must go as well.
+                tasks.want(conn, offer.cloudnet, Wanted.ABSENT, now)
+                return
+        if offer.options.get("replaces"):
+            self._replace(OfferId(offer.options["replaces"]))
+
+    def _replace(self, offer_id: OfferId) -> None:
+        """End an offer whose hold another has taken over."""
+        now = self._clock.now()
+        with self._store.write() as conn:
+            offer = offers.get(conn, offer_id)
+            if offer is not None and offers.step(conn, offer_id, OfferState.CANCELLED):
+                self._let_go(conn, offer.cloudnet, now, "cancelled", "another took its place")
+
+    def _lease(self, until: dt.datetime | None, now: dt.datetime) -> dt.datetime:
+        leases = self._settings.leases
+        if until is None:
+            return now + dt.timedelta(hours=leases.default_h)
+        if until <= now:
+            raise BadRequest("options.until: that has been already")
+        return min(until, now + dt.timedelta(hours=leases.longest_h))
+
+    def _replaced(self, caller: Caller, options: RequestOptions) -> Offer | None:
+        if not options.replaces:
+            return None
+        replaced = self._access.offer(caller, options.replaces)
+        if replaced.state is not OfferState.HELD:
+            raise Conflict(f"options.replaces: that offer is {replaced.state}, not held")
+        return replaced
+
+    def _check_quota(self, conn: sa.Connection, caller: Caller, graph: Graph) -> None:
+        quota = self._settings.quota
+        if quota.cloudnets and len(cloudnets.of_owner(conn, caller.uri)) >= quota.cloudnets:
+            raise Busy(f"you may have {quota.cloudnets} CloudNets at a time", 60.0)
+        vnodes = sum(1 for e in graph.nodes() if not e.is_stub)
+        if quota.vnodes and vnodes > quota.vnodes:
+            raise Busy(f"a CloudNet may have {quota.vnodes} VNodes, this has {vnodes}", 60.0)
+
+    def _wait(self, offer: OfferId, seconds: float) -> Offer:
+        """The offer once it is more than `working`, or after `seconds`."""
+        deadline, pause = time.monotonic() + seconds, _POLL_S
+        while True:
+            with self._store.read() as conn:
+                found = offers.get(conn, offer)
+            if found is None:
+                raise Gone("the offer is gone")
+            left = deadline - time.monotonic()
+            if found.state is not OfferState.WORKING or left <= 0:
+                return found
+            time.sleep(min(pause, left))
+            pause = min(0.25, pause * 1.2)
+
+    # -- stage two
+
+    def confirm(self, caller: Caller, offer_id: str) -> Offer:
+        """Make what is held permanent; may be repeated.
+
+        Raises:
+            Gone: the hold is over.
+            Conflict: there is nothing to confirm.
+        """
+        offer = self._access.offer(caller, offer_id)
+        now = self._clock.now()
+        lapsed = False
+        with self._store.write() as conn:
+            offer = offers.get(conn, offer.id) or offer
+            if offer.state is OfferState.HELD:
+                lapsed = offer.expires is not None and offer.expires <= now
+                if not lapsed:
+                    offers.step(conn, offer.id, OfferState.CONFIRMING)
+                    tasks.want(conn, offer.cloudnet, Wanted.CONFIRMED, now)
+                    cloudnets.record(conn, offer.cloudnet, now, "confirming", "")
+        if lapsed:
+            self.expire(offer)
+        if lapsed or offer.state is OfferState.EXPIRED:
+            raise Gone("the offer has expired")
+        if offer.state not in (OfferState.HELD, OfferState.CONFIRMING, OfferState.CONFIRMED):
+            raise Conflict(f"the offer is {offer.state}")
+        if offer.state is not OfferState.CONFIRMED:
+            self._embedding.run_all(offer.cloudnet, wait_s=CONFIRM_WAIT_S)
+            self.conclude(offer.id)
+        return self._access.offer(caller, offer_id)
+
+    def conclude(self, offer_id: OfferId) -> None:
+        """Bring an offer from `confirming` to its end, if its tasks have come to theirs."""
+        now = self._clock.now()
+        with self._store.write() as conn:
+            offer = offers.get(conn, offer_id)
+            if offer is None or offer.state is not OfferState.CONFIRMING:
+                return
+            entries = tasks.current(conn, offer.cloudnet)
+            reasons = [r for e in entries for r in e.problem.get("reasons", []) if refusals(e)]
+            if reasons:
+                self._fail(conn, offer, reasons, now)
+            elif all(e.state is TaskState.CONFIRMED for e in entries):
+                self._confirmed(conn, offer, now)
+
+    def _confirmed(self, conn: sa.Connection, offer: Offer, now: dt.datetime) -> None:
+        offers.step(conn, offer.id, OfferState.CONFIRMED)
+        cloudnets.step(conn, offer.cloudnet, CloudnetState.READY, expires=offer.lease_until)
+        cloudnets.record(conn, offer.cloudnet, now, "confirmed", "")
+        if offer.options.get("start"):
+            for entry, vnodes in self._access.vnodes(conn, offer.cloudnet):
+                tasks.want_power(conn, entry, dict.fromkeys(vnodes, RUNNING), now)
+
+    # -- ends
+
+    def cancel(self, caller: Caller, offer_id: str) -> Offer:
+        """Give up what is held, or being worked on; may be repeated.
+
+        Raises:
+            Conflict: it has been confirmed: release the CloudNet instead.
+        """
+        offer = self._access.offer(caller, offer_id)
+        now = self._clock.now()
+        with self._store.write() as conn:
+            if offers.step(conn, offer.id, OfferState.CANCELLED):
+                self._let_go(conn, offer.cloudnet, now, "cancelled", "")
+        offer = self._access.offer(caller, offer_id)
+        if offer.state in (OfferState.CONFIRMING, OfferState.CONFIRMED):
+            raise Conflict(f"the offer is {offer.state}: release the CloudNet instead")
+        self._embedding.run_all(offer.cloudnet, wait_s=CLEAN_WAIT_S)
+        return offer
+
+    def expire(self, offer: Offer) -> None:
+        """The hold is over."""
+        now = self._clock.now()
+        with self._store.write() as conn:
+            if offers.step(conn, offer.id, OfferState.EXPIRED):
+                self._let_go(conn, offer.cloudnet, now, "expired", "it wasn't confirmed in time")
+
+    def refuse(self, offer_id: OfferId, reasons: list[Mapping[str, str]]) -> None:
+        """It can't be embedded."""
+        self._end(offer_id, OfferState.REFUSED, reasons)
+
+    def fail(self, offer_id: OfferId, reasons: list[Mapping[str, str]]) -> None:
+        """It came to nothing, for no fault of the request."""
+        self._end(offer_id, OfferState.FAILED, reasons)
+
+    def _end(self, offer_id: OfferId, state: OfferState, reasons: list[Mapping[str, str]]) -> None:
+        now = self._clock.now()
+        with self._store.write() as conn:
+            offer = offers.get(conn, offer_id)
+            if offer is None:
+                return
+            if offers.step(conn, offer_id, state, reasons=reasons):
+                text = "; ".join(r["text"] for r in reasons)
+                self._let_go(conn, offer.cloudnet, now, state.value, text)
+            else:
+                # Cancelled while it was worked on: what has been made since must go as well.
+                tasks.want(conn, offer.cloudnet, Wanted.ABSENT, now)
+
+    def _fail(
+        self,
+        conn: sa.Connection,
+        offer: Offer,
+        reasons: list[Mapping[str, str]],
+        now: dt.datetime,
+    ) -> None:
+        offers.step(conn, offer.id, OfferState.FAILED, reasons=reasons)
+        self._let_go(conn, offer.cloudnet, now, "failed", "; ".join(r["text"] for r in reasons))
+
+    def _let_go(
+        self, conn: sa.Connection, cloudnet: str, now: dt.datetime, event: str, text: str
+    ) -> None:
+        """Want nothing of a CloudNet any more."""
+        cloudnets.record(conn, cloudnet, now, event, text)
+        tasks.want(conn, cloudnet, Wanted.ABSENT, now)
+        every = tasks.of_cloudnet(conn, cloudnet)
+        if not every:
+            failed = event in (OfferState.REFUSED, OfferState.FAILED)
+            if not (failed and cloudnets.step(conn, cloudnet, CloudnetState.FAILED)):
+                cloudnets.step(conn, cloudnet, CloudnetState.RELEASING)
+                cloudnets.step(conn, cloudnet, CloudnetState.RELEASED)
+            return
+        cloudnets.step(conn, cloudnet, CloudnetState.RELEASING)
+        if all(e.state is TaskState.ABSENT for e in every):
+            cloudnets.step(conn, cloudnet, CloudnetState.RELEASED)
+
+    # -- later
+
+    def release(self, caller: Caller, cloudnet_id: str) -> Cloudnet:
+        """Give a CloudNet back, whatever its state; may be repeated."""
+        cloudnet = self._access.cloudnet(caller, cloudnet_id)
+        self.let_go(cloudnet.id, "released by its owner")
+        return self._access.cloudnet(caller, cloudnet.id)
+
+    def let_go(self, cloudnet: CloudnetId, text: str) -> None:
+        """Begin to give a CloudNet back."""
+        now = self._clock.now()
+        with self._store.write() as conn:
+            found = cloudnets.get(conn, cloudnet)
+            if found is None or found.state not in (
+                CloudnetState.PRELIMINARY,
+                CloudnetState.READY,
+            ):
+                return
+            offer = offers.of_cloudnet(conn, cloudnet)
+            if offer is not None and offer.state not in SETTLED:
+                offers.step(conn, offer.id, OfferState.CANCELLED)
+                offers.step(conn, offer.id, OfferState.FAILED)
+            self._let_go(conn, cloudnet, now, "releasing", text)
+
+    def renew(self, caller: Caller, cloudnet_id: str, until: str) -> Cloudnet:
+        """Prolong the lease, with all roles below first.
+
+        Raises:
+            BadRequest: no time, or one that has been.
+            Conflict: the CloudNet isn't ready.
+            PeerAway: a role below can't be reached; the lease is as before.
+        """
+        cloudnet = self._access.cloudnet(caller, cloudnet_id)
+        now = self._clock.now()
+        try:
+            wanted = parse_time(until)
+        except Wrong as exc:
+            raise BadRequest(f"until: {exc}") from exc
+        if wanted <= now:
+            raise BadRequest("until: that has been already")
+        if cloudnet.state is not CloudnetState.READY:
+            raise Conflict(f"the CloudNet is {cloudnet.state}")
+        longest = now + dt.timedelta(hours=self._settings.leases.longest_h)
+        granted = min([wanted, longest, *self._renew_below(cloudnet, min(wanted, longest))])
+        with self._store.write() as conn:
+            if not cloudnets.renew(conn, cloudnet.id, granted):
+                raise Conflict("the CloudNet is being given back")
+            cloudnets.record(conn, cloudnet.id, now, "renewed", f"until {timestamp(granted)}")
+        return self._access.cloudnet(caller, cloudnet.id)
+
+    def _renew_below(self, cloudnet: Cloudnet, until: dt.datetime) -> list[dt.datetime]:
+        margin = dt.timedelta(seconds=self._settings.timing.margin_s)
+        with self._store.read() as conn:
+            entries = tasks.current(conn, cloudnet.id)
+        found = []
+        for entry in entries:
+            plugin = self._registry.get(entry.task.plugin)
+            if isinstance(plugin, Leased):
+                try:
+                    found.append(plugin.renew(entry.task, until + margin))
+                except (Transient, Refused) as exc:
+                    raise PeerAway(f"{entry.task.target} doesn't prolong its lease") from exc
+        return found
+
+
+def parse_overlay(text: str) -> Graph:
+    """The graph of a request.
+
+    Raises:
+        BadRequest: with every error and its place.
+    """
+    try:
+        graph = load_graph(text, source="graph")
+    except DocumentError as exc:
+        raise BadRequest(str(exc)) from exc
+    if graph.layer is not Layer.OVERLAY:
+        raise BadRequest(f"graph:1:1: layer: an overlay is wanted, this is an {graph.layer}")
+    if not graph.elements:
+        raise BadRequest("graph:1:1: elements: there is nothing in it")
+    return graph
+
+
+def prefix_of(role: str) -> str:
+    """What the ids of a role's CloudNets begin with."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", role)[:32]
+
+
+def new_id(role: str) -> str:
+    """A CloudNet's id: nobody guesses it, and the role's shells can tell it is the role's."""
+    return f"{prefix_of(role)}-{''.join(secrets.choice(_ALPHABET) for _ in range(10))}"
+
+
+def is_ours(role: str, key: str) -> bool:
+    """Whether a shell's key belongs to a CloudNet of this role."""
+    pattern = rf"{re.escape(prefix_of(role))}-[{_ALPHABET}]{{10}}(-[0-9]+)?(\..+)?"
+    return re.fullmatch(pattern, key) is not None

@@ -1,0 +1,138 @@
+"""What is seen of a CloudNet, as against what is wished: every shell asked, in bounded time."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cloudnet_sdn.plugins.registry import Registry
+from cloudnet_sdn.ports import NodePlugin, Observation, Refused, Transient
+from cloudnet_sdn.roles.embedding import STOPPED
+from cloudnet_sdn.roles.settings import Timing
+from cloudnet_sdn.roles.states import CloudnetState
+from cloudnet_sdn.store import offers, tasks
+from cloudnet_sdn.store.cloudnets import Cloudnet
+from cloudnet_sdn.store.engine import Store
+from cloudnet_sdn.store.offers import GraphLayer
+from cloudnet_sdn.store.tasks import Entry
+from rdl.graph import Graph
+from rdl.load import load_graph
+
+log = logging.getLogger(__name__)
+
+UNKNOWN = Observation("unknown", "the part of the substrate that has it doesn't answer")
+_WORST_LAST = ("up", "running", "stopped", "pending", "starting", "stopping", "migrating")
+_BROKEN = frozenset({"failed", "degraded", "unknown"})
+_THREADS = 32
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A CloudNet as seen.
+
+    Attributes:
+        state: stored, or `running` or `degraded` where that is what is seen.
+        elements: by overlay element.
+        vnodes: which of them are VNodes.
+    """
+
+    state: str
+    elements: Mapping[str, Observation]
+    vnodes: frozenset[str]
+
+
+class Observing:
+    """Asks the shells."""
+
+    def __init__(self, store: Store, registry: Registry, timing: Timing) -> None:
+        self._store = store
+        self._registry = registry
+        self._timing = timing
+        self._pool = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="look")
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def look(self, cloudnet: Cloudnet) -> Sight:
+        """See a CloudNet; where a shell doesn't answer, its elements are `unknown`."""
+        with self._store.read() as conn:
+            entries = tasks.current(conn, cloudnet.id)
+            offer = offers.of_cloudnet(conn, cloudnet.id)
+            text = None if offer is None else offers.graph(conn, offer.id, GraphLayer.OL1)
+        if not entries or text is None:
+            return Sight(cloudnet.state.value, {}, frozenset())
+        overlay = load_graph(text)
+        vnodes = frozenset(e.id for e in overlay.nodes() if not e.is_stub)
+        seen = self._seen(entries)
+        elements = {e: seen.get(e, UNKNOWN) for e in _own(overlay)}
+        return Sight(_state(cloudnet.state, elements, vnodes), elements, vnodes)
+
+    def _seen(self, entries: Iterable[Entry]) -> dict[str, Observation]:
+        futures = {self._pool.submit(self._observe, e): e for e in entries}
+        done, late = concurrent.futures.wait(futures, timeout=self._timing.peer_s)
+        seen: dict[str, Observation] = {}
+        for future in (*done, *late):
+            entry = futures[future]
+            # One that was never begun would only keep the next ones waiting.
+            answer = future.result() if future in done else None
+            if answer is None:
+                future.cancel()
+                answer = dict.fromkeys(entry.task.elements, UNKNOWN)
+            for element, observation in answer.items():
+                seen[element] = _worse(seen.get(element), observation)
+        return seen
+
+    def _observe(self, entry: Entry) -> Mapping[str, Observation] | None:
+        plugin = self._registry.get(entry.task.plugin)
+        try:
+            answer = plugin.observe(entry.task)
+        except (Transient, Refused) as exc:
+            log.info("unseen key=%s target=%s: %s", entry.key, entry.task.target, exc)
+            return None
+        except Exception:
+            log.exception("unseen key=%s target=%s", entry.key, entry.task.target)
+            return None
+        if not isinstance(plugin, NodePlugin):
+            return answer
+        return {e: _under_way(entry, e, o) for e, o in answer.items()}
+
+
+def _under_way(entry: Entry, element: str, seen: Observation) -> Observation:
+    """What is seen, or that it is about to change."""
+    wanted = entry.power.get(element)
+    if wanted is None or entry.powered.get(element) == wanted:
+        return seen
+    if wanted == STOPPED:
+        return Observation("stopping") if seen.state == "running" else seen
+    return Observation("starting") if seen.state in ("stopped", "failed") else seen
+
+
+def _own(overlay: Graph) -> list[str]:
+    return [e.id for e in overlay.elements.values() if not e.is_stub]
+
+
+def _worse(a: Observation | None, b: Observation) -> Observation:
+    """The worse of two sights of one element."""
+    if a is None:
+        return b
+    return max(a, b, key=lambda o: _rank(o.state))
+
+
+def _rank(state: str) -> int:
+    order = (*_WORST_LAST, "degraded", "unknown", "failed")
+    return order.index(state) if state in order else len(order)
+
+
+def _state(
+    stored: CloudnetState, elements: Mapping[str, Observation], vnodes: frozenset[str]
+) -> str:
+    if stored is not CloudnetState.READY:
+        return stored.value
+    if any(o.state in _BROKEN for o in elements.values()):
+        return "degraded"
+    if vnodes and all(elements[v].state == "running" for v in vnodes):
+        return "running"
+    return stored.value

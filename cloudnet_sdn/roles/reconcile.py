@@ -1,0 +1,186 @@
+"""Keeping the world as the journal says: at start, when a shell returns, and every few seconds.
+
+Nothing here is remembered: a tick looks at the store and the shells, and does what is missing. So
+it makes no difference whether the process has run for a month or was killed and restarted just now.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import threading
+import time
+
+from cloudnet_sdn.plugins.registry import Registry
+from cloudnet_sdn.ports import Clock, Inventory, Refused, Transient
+from cloudnet_sdn.roles.embedding import Embedding
+from cloudnet_sdn.roles.mapping import Mapping
+from cloudnet_sdn.roles.negotiation import Negotiation, is_ours
+from cloudnet_sdn.roles.settings import Settings
+from cloudnet_sdn.roles.states import OfferState, TaskState, Wanted
+from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
+from cloudnet_sdn.store.engine import Store
+from cloudnet_sdn.store.tasks import Entry
+
+log = logging.getLogger(__name__)
+
+_MADE = (TaskState.PRESENT, TaskState.CONFIRMED)
+
+
+class Reconciler:
+    """The role's one loop."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        registry: Registry,
+        mapping: Mapping,
+        embedding: Embedding,
+        negotiation: Negotiation,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._mapping = mapping
+        self._embedding = embedding
+        self._negotiation = negotiation
+        self._clock = clock
+        self._settings = settings
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="inventory")
+        self._looking: dict[tuple[str, str], concurrent.futures.Future[None]] = {}
+        self._looked = float("-inf")
+
+    # -- life
+
+    def start(self) -> None:
+        """Take up what an earlier process left, then tick until `stop`."""
+        self.recover()
+        self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the tick under way."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._settings.timing.tick_s):
+            try:
+                self.tick()
+            except Exception:
+                log.exception("a tick broke down; the next one tries again")
+
+    def recover(self) -> None:
+        """Offers that an earlier process was working on come to nothing; all else goes on."""
+        with self._store.read() as conn:
+            orphaned = offers.in_state(conn, OfferState.WORKING)
+        for offer in orphaned:
+            text = "the role was restarted while it worked on it; ask again"
+            self._negotiation.fail(offer.id, [{"element": "", "code": "peer-away", "text": text}])
+
+    # -- one tick
+
+    def tick(self) -> None:
+        """Do what is due."""
+        self._ends()
+        now = self._clock.now()
+        with self._store.read() as conn:
+            due = tasks.due(conn, now)
+            confirming = offers.in_state(conn, OfferState.CONFIRMING)
+        for entry in due:
+            self._embedding.dispatch(entry.id)
+        for offer in confirming:
+            self._negotiation.conclude(offer.id)
+        if time.monotonic() - self._looked >= self._settings.timing.inventory_s:
+            self._looked = time.monotonic()
+            self.take_inventory()
+
+    def _ends(self) -> None:
+        """Holds and leases that are over."""
+        now = self._clock.now()
+        with self._store.read() as conn:
+            lapsed = offers.lapsed(conn, now)
+            ended = cloudnets.leases_ended(conn, now)
+        for offer in lapsed:
+            self._negotiation.expire(offer)
+        for cloudnet in ended:
+            self._negotiation.let_go(cloudnet.id, "its lease is over")
+
+    # -- the shells
+
+    def take_inventory(self) -> None:
+        """Compare what every shell has with the journal, each in a thread of its own."""
+        for name, plugin in self._registry.items():
+            if not isinstance(plugin, Inventory):
+                continue
+            for target in plugin.targets():
+                running = self._looking.get((name, target))
+                if running is None or running.done():
+                    self._looking[name, target] = self._pool.submit(
+                        self._compare, name, plugin, target
+                    )
+
+    def wait_for_inventory(self) -> None:
+        """Wait until the comparisons under way have ended."""
+        concurrent.futures.wait(list(self._looking.values()))
+
+    def _compare(self, name: str, plugin: Inventory, target: str) -> None:
+        try:
+            self._mend(name, plugin, target)
+        except (Transient, Refused) as exc:
+            if self._mapping.health.away(name, target):
+                log.warning("away plugin=%s target=%s: %s", name, target, exc)
+                self._moved()
+        except Exception:
+            log.exception("comparing plugin=%s target=%s broke down", name, target)
+
+    def _mend(self, name: str, plugin: Inventory, target: str) -> None:
+        with self._store.read() as conn:
+            before = {e.id: e for e in tasks.of_target(conn, name, target)}
+        keys = plugin.inventory(target)
+        now = self._clock.now()
+        if self._mapping.health.back(name, target):
+            log.info("back plugin=%s target=%s", name, target)
+            self._moved()
+            with self._store.write() as conn:
+                tasks.hurry(conn, name, target, now)
+        # The journal again, and after the shell: what is being made is in it before it is there.
+        with self._store.read() as conn:
+            entries = tasks.of_target(conn, name, target)
+        known = {e.key for e in (*before.values(), *entries)}
+        for key in sorted(keys):
+            if key not in known and is_ours(self._settings.name, key):
+                log.warning("nobody wants key=%s plugin=%s target=%s", key, name, target)
+                plugin.discard(target, key)
+        if plugin.mends:
+            lost = [e for e in entries if e.key not in keys and _was_made(before.get(e.id), e)]
+            self._remake(lost)
+
+    def _remake(self, lost: list[Entry]) -> None:
+        now = self._clock.now()
+        for entry in lost:
+            log.warning("lost key=%s target=%s: it is made again", entry.key, entry.task.target)
+            with self._store.write() as conn:
+                tasks.outcome(conn, entry, TaskState.PLANNED)
+                lines = [(e, "lost", "it is made again") for e in entry.task.elements]
+                cloudnets.record_of(conn, entry.task.cloudnet, now, lines)
+            self._embedding.dispatch(entry.id)
+
+    def _moved(self) -> None:
+        """What is available has changed."""
+        with self._store.write() as conn:
+            substrate.bump(conn)
+
+
+def _was_made(before: Entry | None, entry: Entry) -> bool:
+    """Whether a task's effect was there before the shell was asked, and is still wanted."""
+    if before is None or entry.wanted is Wanted.ABSENT:
+        return False
+    return before.state in _MADE and entry.state in _MADE

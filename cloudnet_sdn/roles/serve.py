@@ -1,0 +1,242 @@
+"""The composition root of both roles: everything is put together here and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cloudnet_sdn.console import ConsoleProxy
+from cloudnet_sdn.plugins.registry import Context, Extension, build, installed
+from cloudnet_sdn.ports import Clock, Embedder, Rpc
+from cloudnet_sdn.roles.access import Access
+from cloudnet_sdn.roles.clock import SystemClock
+from cloudnet_sdn.roles.embedding import Embedding
+from cloudnet_sdn.roles.facade import Facade
+from cloudnet_sdn.roles.mapping import Mapping as MappingComponent
+from cloudnet_sdn.roles.negotiation import Negotiation
+from cloudnet_sdn.roles.observing import Observing
+from cloudnet_sdn.roles.operating import Operating, parse_underlay
+from cloudnet_sdn.roles.provisioning import Provisioning
+from cloudnet_sdn.roles.reconcile import Reconciler
+from cloudnet_sdn.roles.reservation import Reserving
+from cloudnet_sdn.roles.settings import RoleKind, Settings, SettingsError, load
+from cloudnet_sdn.roles.working import Working
+from cloudnet_sdn.store import substrate
+from cloudnet_sdn.store.engine import Store, create_engine
+from cloudnet_sdn.store.upgrade import upgrade_engine
+from cloudnet_sdn.wire.client import Client
+from cloudnet_sdn.wire.faults import BadRequest
+from cloudnet_sdn.wire.rpc import Service
+from cloudnet_sdn.wire.server import Server
+from cloudnet_sdn.wire.tls import TlsFiles
+from mip.model import Options, Problem, Result
+from mip.process import embed_in_process
+from rdl.dump import dump
+
+log = logging.getLogger(__name__)
+
+THREADS = 32
+
+Connect = Callable[[str, TlsFiles | None], Rpc]
+
+
+class ProcessEmbedder:
+    """Solves in processes of their own, so that no solve blocks a server."""
+
+    def embed(self, problem: Problem, options: Options) -> Result:
+        """See `mip.embedding.embed`."""
+        return embed_in_process(problem, options)
+
+
+def _client(url: str, tls: TlsFiles | None) -> Rpc:
+    return Client(url, tls)
+
+
+class Role:
+    """A PIP or a VNP, put together.
+
+    Attributes:
+        facade: its methods.
+        reconciler: its loop.
+        server: what serves the facade.
+        store: its database.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        embedder: Embedder | None = None,
+        connect: Connect = _client,
+        extensions: Mapping[str, Extension] | None = None,
+    ) -> None:
+        """Put together; nothing listens and nothing is done before `start`.
+
+        Args:
+            settings: its configuration.
+            clock: time; the machine's by default.
+            embedder: the solver; one in worker processes by default.
+            connect: how peers and shells are called.
+            extensions: the plugins; those installed by default.
+
+        Raises:
+            SettingsError: the substrate can't be read, or the files of TLS.
+        """
+        clock = clock or SystemClock()
+        engine = create_engine(settings.store.url)
+        before, after = upgrade_engine(engine)
+        if before != after:
+            log.info("store upgraded from=%s to=%s", before or "nothing", after)
+        self.settings = settings
+        self.store = store = Store(engine)
+        if settings.substrate is not None:
+            _load_substrate(store, settings.substrate.file, clock)
+        context = _context(settings, clock, connect)
+        self.registry = build(context, installed() if extensions is None else extensions)
+        self.mapping = MappingComponent(
+            store, self.registry, embedder or ProcessEmbedder(), settings
+        )
+        self.embedding = Embedding(store, self.registry, clock, settings.timing)
+        access = Access(store, self.registry, settings)
+        self._observing = Observing(store, self.registry, settings.timing)
+        reserving = Reserving(store, self.mapping, self.embedding, settings)
+        working = Working(
+            store=store,
+            mapping=self.mapping,
+            reserving=reserving,
+            embedding=self.embedding,
+            clock=clock,
+            settings=settings,
+        )
+        self.negotiation = Negotiation(
+            store=store,
+            registry=self.registry,
+            embedding=self.embedding,
+            access=access,
+            clock=clock,
+            settings=settings,
+            worker=working.work,
+        )
+        self.console = _console(settings)
+        provisioning = Provisioning(
+            store=store,
+            registry=self.registry,
+            embedding=self.embedding,
+            observing=self._observing,
+            access=access,
+            clock=clock,
+            console=self.console,
+        )
+        operating = Operating(
+            store=store, mapping=self.mapping, access=access, clock=clock, settings=settings
+        )
+        self.facade = Facade(
+            store=store,
+            mapping=self.mapping,
+            negotiation=self.negotiation,
+            provisioning=provisioning,
+            observing=self._observing,
+            operating=operating,
+            access=access,
+            clock=clock,
+            settings=settings,
+        )
+        self.reconciler = Reconciler(
+            store=store,
+            registry=self.registry,
+            mapping=self.mapping,
+            embedding=self.embedding,
+            negotiation=self.negotiation,
+            clock=clock,
+            settings=settings,
+        )
+        self.service = Service(self.facade.methods())
+        api = settings.api
+        self.server = Server(self.service, api.host, api.port, api.tls, threads=THREADS)
+
+    def start(self) -> None:
+        """Recover, listen, and keep things as they should be; returns once it listens."""
+        self.reconciler.start()
+        if self.console is not None:
+            self.console.start()
+        self.server.start()
+        log.info(
+            "serving role=%s name=%s url=%s",
+            self.settings.kind,
+            self.settings.name,
+            self.server.url,
+        )
+
+    def stop(self) -> None:
+        """Listen no more and end the threads; what is unfinished is in the store."""
+        self.server.stop()
+        if self.console is not None:
+            self.console.stop()
+        self.reconciler.stop()
+        self.negotiation.close()
+        self.embedding.close()
+        self._observing.close()
+        self.store.close()
+
+
+def serve(config: Path) -> int:
+    """Serve the role that `config` describes until SIGTERM or SIGINT; answers the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        role = Role(load(config))
+    except SettingsError as exc:
+        log.critical("%s", exc)
+        return 1
+    try:
+        role.start()
+        ended.wait()
+    except OSError as exc:
+        log.critical("can't listen: %s", exc)
+        return 1
+    finally:
+        role.stop()
+    return 0
+
+
+def _context(settings: Settings, clock: Clock, connect: Connect) -> Context:
+    providers = {p.name: p for p in settings.pip}
+
+    def provider(name: str) -> Rpc:
+        found = providers[name]
+        return connect(found.url, found.tls or settings.api.tls)
+
+    return Context(settings, clock, lambda url: connect(url, settings.internal), provider)
+
+
+def _console(settings: Settings) -> ConsoleProxy | None:
+    if settings.console is None:
+        return None
+    tls = settings.console.tls or settings.api.tls
+    if tls is None:
+        raise SettingsError("console.tls: consoles are served over TLS alone")
+    below = settings.internal if settings.kind is RoleKind.PIP else None
+    return ConsoleProxy(settings.console.host, settings.console.port, tls, below=below)
+
+
+def _load_substrate(store: Store, file: Path, clock: Clock) -> None:
+    """Load the configured substrate where it isn't what was loaded from there last."""
+    try:
+        graph = parse_underlay(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"substrate.file: {exc}") from exc
+    except BadRequest as exc:
+        raise SettingsError(f"{file}: {exc.text}") from exc
+    text = dump(graph)
+    with store.write() as conn:
+        last = substrate.newest(conn)
+        if last is None or last.digest != substrate.digest_of(text):
+            revision = substrate.load(conn, text, clock.now())
+            log.info("substrate loaded revision=%s file=%s", revision, file)

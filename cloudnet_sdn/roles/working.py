@@ -1,0 +1,241 @@
+"""Stage one of a creation: synchronise, solve, reserve, embed, hold (paper, sections 5.2 to 5.6).
+
+An offer is worked on in *rounds*: a provider that refuses a transit's tag, or a shell that turns
+out to be away, sends it into the next one with that shunned. Rounds are bounded.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloudnet_sdn.ports import Clock, Json, OfferId, Refused
+from cloudnet_sdn.roles import pricing
+from cloudnet_sdn.roles.discretion import discreet
+from cloudnet_sdn.roles.embedding import Embedding, Outcome, as_json
+from cloudnet_sdn.roles.mapping import Mapping, View
+from cloudnet_sdn.roles.negotiation import CLEAN_WAIT_S, Hold, parse_overlay
+from cloudnet_sdn.roles.options import parse_time, timestamp
+from cloudnet_sdn.roles.reservation import Moved, Place, Reserved, Reserving, Solved, Withdrawn
+from cloudnet_sdn.roles.settings import RoleKind, Settings
+from cloudnet_sdn.roles.states import Wanted
+from cloudnet_sdn.store import offers, tasks
+from cloudnet_sdn.store.engine import Store
+from cloudnet_sdn.store.offers import GraphLayer, Offer
+from cloudnet_sdn.store.tasks import Entry
+from cloudnet_sdn.wire.identity import Caller, Kind
+from mip.model import Code, Reason
+from rdl.graph import Graph
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 4
+_SOLVES = 5
+_EARLIER_S = 2.0
+"""By how much our hold ends before the first of those below."""
+
+
+@dataclass
+class Learned:
+    """What earlier rounds of an offer have shown.
+
+    Attributes:
+        shunned: tags that a provider has in use.
+        unavailable: substrate elements whose shells are away.
+        reasons: what the caller should know although it worked.
+    """
+
+    shunned: set[Place] = field(default_factory=set)
+    unavailable: set[str] = field(default_factory=set)
+    reasons: list[Reason] = field(default_factory=list)
+
+
+class Working:
+    """Carries stage one out."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        mapping: Mapping,
+        reserving: Reserving,
+        embedding: Embedding,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._store = store
+        self._mapping = mapping
+        self._reserving = reserving
+        self._embedding = embedding
+        self._clock = clock
+        self._settings = settings
+
+    def work(self, offer_id: OfferId) -> Hold:
+        """Embed an offer's request provisionally.
+
+        Raises:
+            Refused: it can't be; what was made is on its way out.
+        """
+        with self._store.read() as conn:
+            offer = offers.get(conn, offer_id)
+            text = offers.graph(conn, offer_id, GraphLayer.OL0)
+        if offer is None or text is None:
+            raise Refused([])
+        graph = parse_overlay(text)
+        learned = Learned()
+        for number in range(1, ROUNDS + 1):
+            solved, reserved = self._reserved(offer, graph, number, learned)
+            outcome = self._embedding.make_all(offer.cloudnet, number)
+            if outcome.whole:
+                return self._held(offer, solved, reserved, outcome, learned)
+            self._abandon(offer, number)
+            self._learn(outcome, reserved, solved.view, learned)
+        raise Refused([Reason(graph.name, Code.CAPACITY, "it didn't work out in several attempts")])
+
+    # -- one round
+
+    def _reserved(
+        self, offer: Offer, graph: Graph, round_: int, learned: Learned
+    ) -> tuple[Solved, Reserved]:
+        """Solve and reserve, again where somebody else was faster."""
+        options: Json = {**offer.options, "until": timestamp(offer.lease_until)}
+        for _ in range(_SOLVES):
+            solved = self._solved(offer, graph, learned)
+            try:
+                reserved = self._reserving.reserve(
+                    offer,
+                    solved,
+                    round_,
+                    options=options,
+                    shunned=frozenset(learned.shunned),
+                    now=self._clock.now(),
+                )
+            except Moved:
+                log.info("offer=%s: the substrate has moved, solving anew", offer.id)
+                continue
+            except Withdrawn as exc:
+                raise Refused([]) from exc
+            return solved, reserved
+        raise Refused([Reason(graph.name, Code.CAPACITY, "too many others are reserving")])
+
+    def _solved(self, offer: Offer, graph: Graph, learned: Learned) -> Solved:
+        view = self._mapping.view(without=str(offer.options.get("replaces", "")))
+        anchors = self._mapping.anchors(view, graph, offer.owner)
+        if anchors.reasons:
+            raise Refused(anchors.reasons)
+        problem = self._mapping.problem(
+            view,
+            graph,
+            anchors,
+            operator=_is_operator(offer.owner, self._settings),
+            unavailable=frozenset(learned.unavailable),
+        )
+        try:
+            result = self._mapping.solve(problem)
+        except Refused as exc:
+            log.info("offer=%s refused: %s", offer.id, exc)
+            reasons = exc.reasons
+            if self._settings.kind is RoleKind.PIP and problem.shown is not None:
+                shown = self._mapping.shown(offer.owner).elements[self._settings.name]
+                reasons = tuple(discreet(reasons, problem.request, shown))
+            raise Refused([*view.away, *learned.reasons, *reasons]) from exc
+        overlay = self._mapping.completed(problem, result)
+        return Solved(view, problem, result, anchors, overlay)
+
+    def _abandon(self, offer: Offer, round_: int) -> None:
+        """Have everything of a round removed."""
+        with self._store.write() as conn:
+            tasks.want(conn, offer.cloudnet, Wanted.ABSENT, self._clock.now(), rounds=[round_])
+        self._embedding.run_all(offer.cloudnet, wait_s=CLEAN_WAIT_S)
+
+    def _learn(self, outcome: Outcome, reserved: Reserved, view: View, learned: Learned) -> None:
+        """What the next round must do without.
+
+        Raises:
+            Refused: another round would end the same way.
+        """
+        if outcome.reasons:
+            if any(r.code is not Code.VLAN_TAKEN for r in outcome.reasons):
+                raise Refused(_told(outcome.reasons))
+            taken = {
+                (r.place, r.tag)
+                for r in reserved.tags
+                if r.vlink in {reason.element for reason in outcome.reasons}
+            }
+            if not taken or taken <= learned.shunned:
+                raise Refused(_told(outcome.reasons))
+            learned.shunned |= taken
+            return
+        away = {t for t in outcome.away if t in view.substrate.elements}
+        waiting = {v for e in outcome.entries if e.task.target in outcome.away for v in _about(e)}
+        broker = bool(self._settings.pip)
+        reasons = [
+            Reason(
+                target if broker else vnode,
+                Code.PEER_AWAY,
+                f"{target} can't be reached" if broker else "a part of the substrate is away",
+            )
+            for target, vnode in _pairs(outcome.away, sorted(waiting), broker=broker)
+        ]
+        if not away or away <= learned.unavailable:
+            raise Refused(reasons)
+        learned.unavailable |= away
+        learned.reasons = reasons
+
+    # -- held
+
+    def _held(
+        self, offer: Offer, solved: Solved, reserved: Reserved, outcome: Outcome, learned: Learned
+    ) -> Hold:
+        now = self._clock.now()
+        answers = [e.task.answer for e in outcome.entries]
+        expires = now + dt.timedelta(seconds=float(offer.options["hold_s"]))
+        below = [parse_time(a["expires"]) for a in answers if a.get("expires")]
+        earlier = [t - dt.timedelta(seconds=_EARLIER_S) for t in below]
+        leases = [parse_time(a["lease_until"]) for a in answers if a.get("lease_until")]
+        ul = solved.problem.substrate
+        price = pricing.price(ul, reserved.overlay, reserved.mapping)
+        currency = pricing.currency(ul, self._settings.currency)
+        told = [a for a in answers if "price" in a]
+        if told:
+            price = round(sum(float(a["price"]) for a in told), 6)
+            currency = next((a["currency"] for a in told if a.get("currency")), currency)
+        return Hold(
+            expires=min([expires, *earlier]),
+            lease_until=min([offer.lease_until, *leases]),
+            price=price,
+            currency=currency,
+            reasons=tuple(as_json(r) for r in (*solved.view.away, *learned.reasons)),
+            choices=_choices(answers),
+        )
+
+
+def _choices(answers: Sequence[MappingOf[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for answer in answers:
+        found.update(answer.get("choices", {}))
+    return found
+
+
+def _told(reasons: Sequence[Reason]) -> list[Reason]:
+    return list(dict.fromkeys(reasons))
+
+
+def _about(entry: Entry) -> tuple[str, ...]:
+    return entry.task.elements[:1]
+
+
+def _pairs(away: frozenset[str], waiting: Sequence[str], *, broker: bool) -> list[tuple[str, str]]:
+    """(target, overlay element) pairs to report: at a PIP by what is asked for, else by peer."""
+    if broker:
+        return [(target, "") for target in sorted(away)]
+    return [("", vnode) for vnode in waiting]
+
+
+def _is_operator(owner: str, settings: Settings) -> bool:
+    caller = Caller.parse(owner)
+    return caller.kind is Kind.OPERATOR and caller.name in settings.operators
