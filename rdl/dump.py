@@ -154,13 +154,13 @@ def _top(data: Mapping[str, Plain]) -> Iterator[str]:
             for item in value:
                 yield from _item(item, key)
         else:
-            yield f"{key}: {_flow(value)}"
+            yield f"{key}: {inline(value)}"
 
 
 def _item(item: Plain, section: str) -> Iterator[str]:
     """One entry of a top-level list: an element over several lines, others on one."""
     if not isinstance(item, Mapping) or (section != "elements" and _fits(item, 4)):
-        yield f"  - {_flow(item)}"
+        yield f"  - {inline(item)}"
         return
     lead = "  - "
     for line in _entries(item, "    "):
@@ -173,20 +173,21 @@ def _entries(data: Mapping[str, Plain], indent: str) -> Iterator[str]:
     for key, value in data.items():
         name = f"{indent}{_quoted(key)}:"
         if not value or _fits(value, len(name) + 1) or not isinstance(value, Mapping | list):
-            yield f"{name} {_flow(value)}"
+            yield f"{name} {inline(value)}"
             continue
         yield name
         if isinstance(value, Mapping):
             yield from _entries(value, indent + "  ")
         else:
-            yield from (f"{indent}  - {_flow(item)}" for item in value)
+            yield from (f"{indent}  - {inline(item)}" for item in value)
 
 
 def _fits(value: Plain, taken: int) -> bool:
-    return taken + len(_flow(value)) <= _WIDTH
+    return taken + len(inline(value)) <= _WIDTH
 
 
-def _flow(value: Plain) -> str:
+def inline(value: Plain) -> str:
+    """Plain data on one line, as the canonical text writes it."""
     if isinstance(value, str):
         return _quoted(value)
     if value is None:
@@ -196,8 +197,8 @@ def _flow(value: Plain) -> str:
     if isinstance(value, int | float):
         return text_of(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_quoted(k)}: {_flow(v)}" for k, v in value.items()) + "}"
-    return "[" + ", ".join(map(_flow, value)) + "]"
+        return "{" + ", ".join(f"{_quoted(k)}: {inline(v)}" for k, v in value.items()) + "}"
+    return "[" + ", ".join(map(inline, value)) + "]"
 
 
 def _quoted(text: str) -> str:

@@ -150,7 +150,8 @@ def text_of(value: float) -> str:
     if isinstance(value, int):
         return str(value)
     with localcontext(_EXACT):
-        return format(Decimal(repr(value)), "f")
+        text = format(Decimal(repr(value)), "f")
+    return text if "." in text else text + ".0"
 
 
 def human(value: float, quantity: Quantity) -> str:
