@@ -17,12 +17,13 @@ from hostagent.names import short_hash
 log = logging.getLogger(__name__)
 
 
-def ruleset(table: str, bridge: str, tags: Collection[int]) -> str:
-    """The nftables text that lets just `tags` cross `bridge`, in place of what `table` held. Pure.
+def ruleset(table: str, ports: Collection[str], tags: Collection[int]) -> str:
+    """The nftables text that lets just `tags` cross between `ports`, in place of `table`. Pure.
 
     Untagged frames, and stacked ones whose outer tag isn't admitted, are dropped too.
     """
     elements = f"elements = {{ {', '.join(map(str, sorted(tags)))} }}" if tags else ""
+    names = ", ".join(f'"{port}"' for port in sorted(ports))
     return f"""table bridge {table} {{}}
 delete table bridge {table}
 table bridge {table} {{
@@ -32,8 +33,8 @@ table bridge {table} {{
   }}
   chain crossing {{
     type filter hook forward priority 0; policy accept;
-    meta ibrname "{bridge}" vlan id @tags accept
-    meta ibrname "{bridge}" drop
+    iifname {{ {names} }} vlan id @tags accept
+    iifname {{ {names} }} drop
   }}
 }}
 """
@@ -77,7 +78,8 @@ class Crossing:
     def admit(self, tags: Collection[int]) -> str:
         """Just `tags` cross from now on; answers why they can't be told apart, or ''."""
         try:
-            self._run("nft", "-f", "-", text=ruleset(self._table, self._bridge, tags))
+            text = ruleset(self._table, (self._port, self.tap), tags)
+            self._run("nft", "-f", "-", text=text)
         except CommandFailedError as exc:
             log.warning("bridge=%s does not filter tags: %s", self._bridge, exc)
             return "this kernel or machine can't filter tags: all of them cross"

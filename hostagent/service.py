@@ -75,7 +75,12 @@ class Agent:
             config.bridge.name, config.name, config.bridge.uplinks, config.bridge.db
         )
         runs = driver(config.driver, Host(names, self._bridge))
-        self._vnodes = VNodes(Records(config.state / "vnodes"), runs, this_boot())
+        self._vnodes = VNodes(
+            Records(config.state / "vnodes"),
+            runs,
+            uplinks=config.bridge.uplinks,
+            boot=this_boot(),
+        )
         self._consoles = Consoles(
             config.consoles, config.tls, allowed=self._provider, shell=self._vnodes.shell
         )

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from cloudnet_sdn.wire.faults import CloudnetError, Conflict, NotFound
+from cloudnet_sdn.wire.faults import BadRequest, CloudnetError, Conflict, NotFound
 from hostagent.command import CommandFailedError
 from hostagent.drivers import Driver, Seen
 from hostagent.ports import clash
@@ -90,8 +90,19 @@ def this_boot() -> str:
 class VNodes:
     """All VNodes of one host. Calls about one VNode wait for each other; others run beside."""
 
-    def __init__(self, records: Records, driver: Driver, boot: str) -> None:
+    def __init__(
+        self, records: Records, driver: Driver, *, uplinks: Collection[str], boot: str
+    ) -> None:
+        """Know what the journal knows; nothing is brought about before `adopt`.
+
+        Args:
+            records: the journal.
+            driver: how they run.
+            uplinks: the ways off this host.
+            boot: what tells this boot of the machine from others.
+        """
         self._records = records
+        self._uplinks = frozenset(uplinks)
         self._driver = driver
         self._boot = boot
         self._known = {key: _load(raw) for key, raw in records.load().items()}
@@ -127,8 +138,12 @@ class VNodes:
         """The VNode exists as `spec` says, stopped if it is new.
 
         Raises:
+            BadRequest: an uplink isn't one of this host's.
             Conflict: its tags would join VLinks that must stay apart.
         """
+        for one in spec.interfaces:
+            if one.uplink and one.uplink not in self._uplinks:
+                raise BadRequest(f"{key}: this host has no uplink {one.uplink[:80]!r}")
         with self._one(key):
             with self._lock:
                 others = {k: r.spec for k, r in self._known.items() if r.step is not Step.DELETE}
