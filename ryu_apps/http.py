@@ -1,0 +1,50 @@
+"""The API's HTTP server, on eventlet like everything in the controller's process.
+
+Client certificates are checked by a context of our own that wraps the listener:
+`eventlet.wrap_ssl` ignores `cert_reqs`, and would let anybody in.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import eventlet
+import eventlet.wsgi
+
+from cloudnet_sdn.wire.rpc import Service, local, wsgi
+from cloudnet_sdn.wire.tls import TlsFiles, caller_of, server_context
+from ryu_apps.settings import Address
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 60.0
+"""A connection that says nothing for so long is closed."""
+
+
+class CallerProtocol(eventlet.wsgi.HttpProtocol):
+    """HTTP that tells the application who calls, from the client's certificate."""
+
+    def get_environ(self) -> dict[str, Any]:
+        """The WSGI environment, with `cloudnet.caller`."""
+        environ: dict[str, Any] = super().get_environ()
+        environ["cloudnet.caller"] = caller_of(self.connection.getpeercert())
+        return environ
+
+
+def open_listener(address: Address) -> Any:
+    """The API's listening socket. Raises OSError when the address is taken."""
+    return eventlet.listen((address.host, address.port))
+
+
+def serve(listener: Any, service: Service, tls: TlsFiles | None) -> None:
+    """Serve until killed. Plain HTTP makes every caller the local operator."""
+    application = wsgi(service)
+    options: dict[str, Any] = {"log_output": False, "socket_timeout": IDLE_S, "debug": False}
+    if tls is None:
+        eventlet.wsgi.server(listener, local(application), **options)
+        return
+    secured = server_context(tls).wrap_socket(
+        listener, server_side=True, do_handshake_on_connect=False
+    )
+    eventlet.wsgi.server(secured, application, protocol=CallerProtocol, **options)

@@ -1,0 +1,261 @@
+"""The settings of `cloudnet controller`: defaults, the file, the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cloudnet_sdn.wire.identity import Caller
+from cloudnet_sdn.wire.tls import TlsFiles
+from ryu_apps.compile import Guard
+from ryu_apps.placing import Ranges
+from ryu_apps.spec import MAX_VLAN, Dpid, PortRef
+from ryu_apps.topology import Capacities
+from ryu_apps.vlinks import Policy
+
+CONFIG_VARIABLE = "CLOUDNET_CONTROLLER_CONFIG"
+"""Names the file under a plain ryu-manager, which takes no options of ours."""
+
+
+class SettingsError(Exception):
+    """The settings can't be used; says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of it.
+
+    Attributes:
+        listen: where switches connect, OpenFlow 1.3 over TCP.
+        api: where callers connect.
+        tls: the API's certificates; None: plain HTTP, on loopback alone.
+        callers: who may call over TLS.
+        store: `sqlite:///FILE` or `memory:`.
+        policy: how VLinks are made.
+    """
+
+    listen: Address = Address("127.0.0.1", 6653)
+    api: Address = Address("127.0.0.1", 8643)
+    tls: TlsFiles | None = None
+    callers: frozenset[Caller] = frozenset()
+    store: str = "sqlite:///cloudnet-controller.sqlite"
+    policy: Policy = field(default_factory=Policy)
+
+
+def parse_arguments(arguments: Sequence[str]) -> Settings:
+    """The settings a command line asks for; options win over the file.
+
+    Raises:
+        SettingsError: they can't be used.
+        SystemExit: as argparse has it.
+    """
+    parser = argparse.ArgumentParser(
+        prog="cloudnet controller", description="Turns VLinks into OpenFlow 1.3 VLAN paths."
+    )
+    parser.add_argument("--listen", metavar="HOST:PORT", help="where switches connect")
+    parser.add_argument("--api", metavar="URL", help="where callers connect")
+    parser.add_argument("--store", metavar="URL", help="sqlite:///FILE")
+    parser.add_argument("--config", metavar="FILE", type=Path, help="TOML")
+    given = parser.parse_args(arguments)
+    document = _read(given.config) if given.config else {}
+    document |= {
+        key: value
+        for key in ("listen", "api", "store")
+        if (value := getattr(given, key)) is not None
+    }
+    if given.store is not None:
+        document["store"] = _store(given.store, Path.cwd())
+    return settings_of(document, given.config.parent if given.config else Path())
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings under a plain ryu-manager. Raises SettingsError."""
+    path = environment.get(CONFIG_VARIABLE, "")
+    return settings_of(_read(Path(path)), Path(path).parent) if path else Settings()
+
+
+def settings_of(document: Mapping[str, Any], folder: Path = Path()) -> Settings:
+    """The settings of a TOML document; file names in it are relative to `folder`.
+
+    Raises:
+        SettingsError: a key is unknown, a value can't be used, or they don't go together.
+    """
+    reader = _Reader(document, "")
+    settings = Settings()
+    tls = reader.table("tls")
+    capacity = reader.table("capacity")
+    limits = reader.table("limits")
+    result = Settings(
+        listen=_address(reader.text("listen", "127.0.0.1:6653"), "listen"),
+        api=settings.api,
+        tls=_tls(tls, folder),
+        callers=frozenset(_caller(uri) for uri in reader.texts("callers")),
+        store=_store(reader.text("store", settings.store), folder),
+        policy=_policy(reader, capacity, limits),
+    )
+    url = urlsplit(reader.text("api", ("https" if result.tls else "http") + "://127.0.0.1:8643"))
+    for part in (reader, tls, capacity, limits):
+        part.finish()
+    return _checked(result, url.scheme, Address(url.hostname or "", _port(url, "api")))
+
+
+def _checked(settings: Settings, scheme: str, api: Address) -> Settings:
+    if scheme not in ("http", "https") or not api.host:
+        raise SettingsError("api: http://HOST:PORT or https://HOST:PORT is wanted")
+    if (scheme == "https") != (settings.tls is not None):
+        raise SettingsError("api: https needs [tls], and [tls] https")
+    if scheme == "http" and not _is_loopback(api.host):
+        raise SettingsError("api: plain http is for loopback only; use https and [tls]")
+    if scheme == "https" and not settings.callers:
+        raise SettingsError("callers: over https, say who may call")
+    return replace(settings, api=api)
+
+
+def _policy(reader: _Reader, capacity: _Reader, limits: _Reader) -> Policy:
+    policy = Policy()
+    ports = capacity.table("ports")
+    links = {_place(key): ports.number(key, 0.0) for key in ports.keys}
+    ports.finish()
+    return Policy(
+        guard=replace(Guard(), best_effort=reader.number("best_effort", Guard().best_effort)),
+        ranges=Ranges(
+            tags=limits.span("tags", Ranges().tags, MAX_VLAN),
+            meters=limits.span("meters", Ranges().meters, 0xFFFF0000),
+        ),
+        capacities=Capacities(capacity.number("default", 0.0), links),
+        wait_s=reader.number("wait_s", policy.wait_s),
+        retry_s=reader.number("retry_s", policy.retry_s),
+        audit_s=reader.number("audit_s", policy.audit_s),
+    )
+
+
+class _Reader:
+    """One table of the document; knows which keys were asked for, so that others are errors."""
+
+    def __init__(self, table: Mapping[str, Any], where: str) -> None:
+        self._table = table
+        self._where = where
+        self._asked: set[str] = set()
+
+    @property
+    def keys(self) -> Sequence[str]:
+        return list(self._table)
+
+    def text(self, key: str, default: str) -> str:
+        value = self._get(key, default)
+        if not isinstance(value, str):
+            raise SettingsError(f"{self._where}{key}: a string is wanted")
+        return value
+
+    def texts(self, key: str) -> Sequence[str]:
+        value = self._get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise SettingsError(f"{self._where}{key}: a list of strings is wanted")
+        return value
+
+    def number(self, key: str, default: float) -> float:
+        value = self._get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+            raise SettingsError(f"{self._where}{key}: a number from 0 is wanted")
+        return float(value)
+
+    def span(self, key: str, default: tuple[int, int], highest: int) -> tuple[int, int]:
+        match self._get(key, list(default)):
+            case [int(first), int(last)] if 1 <= first <= last <= highest:
+                return first, last
+        raise SettingsError(f"{self._where}{key}: [first, last] within 1 to {highest} is wanted")
+
+    def table(self, key: str) -> _Reader:
+        value = self._get(key, {})
+        if not isinstance(value, dict):
+            raise SettingsError(f"{self._where}{key}: a table is wanted")
+        return _Reader(value, f"{self._where}{key}.")
+
+    def finish(self) -> None:
+        if unknown := sorted(set(self._table) - self._asked):
+            raise SettingsError(f"unknown: {', '.join(self._where + key for key in unknown)}")
+
+    def _get(self, key: str, default: Any) -> Any:
+        self._asked.add(key)
+        return self._table.get(key, default)
+
+    @property
+    def given(self) -> bool:
+        return bool(self._table)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise SettingsError(f"{path}: {exc}") from exc
+
+
+def _address(text: str, where: str) -> Address:
+    url = urlsplit(f"//{text}")
+    if not url.hostname:
+        raise SettingsError(f"{where}: HOST:PORT is wanted")
+    return Address(url.hostname, _port(url, where))
+
+
+def _port(url: Any, where: str) -> int:
+    try:
+        port: int | None = url.port
+    except ValueError:
+        port = None
+    if port is None:
+        raise SettingsError(f"{where}: a port is wanted")
+    return port
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _tls(reader: _Reader, folder: Path) -> TlsFiles | None:
+    if not reader.given:
+        return None
+    names = {key: reader.text(key, "") for key in ("ca", "cert", "key")}
+    if missing := [key for key, name in names.items() if not name]:
+        raise SettingsError(f"tls.{missing[0]}: a file is wanted")
+    return TlsFiles(**{key: folder / name for key, name in names.items()})
+
+
+def _caller(uri: str) -> Caller:
+    try:
+        return Caller.parse(uri)
+    except ValueError as exc:
+        raise SettingsError(f"callers: {exc}") from exc
+
+
+def _store(url: str, folder: Path) -> str:
+    if url == "memory:":
+        return url
+    if not url.startswith("sqlite:///") or url == "sqlite:///":
+        raise SettingsError("store: sqlite:///FILE is wanted")
+    return f"sqlite:///{folder / url.removeprefix('sqlite:///')}"
+
+
+def _place(key: str) -> tuple[Dpid, PortRef]:
+    dpid, _, port = key.partition(":")
+    if len(dpid) != 16 or not port:
+        raise SettingsError(f"capacity.ports: {key!r} is no DPID:PORT")
+    return Dpid(dpid.lower()), int(port) if port.isdecimal() else port
