@@ -191,8 +191,9 @@ class Embedding:
                 return running
             future = self._pool.submit(self.bring_about, task)
             self._running[task] = future
-            future.add_done_callback(lambda _: self._forget(task, future))
-            return future
+        # Outside the lock: a future that is done already calls back at once, on this thread.
+        future.add_done_callback(lambda _: self._forget(task, future))
+        return future
 
     def _forget(self, task: int, future: concurrent.futures.Future[None]) -> None:
         with self._lock:
