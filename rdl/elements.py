@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from functools import lru_cache
 from typing import cast
 
 from rdl.draft import Draft, DraftElement, DraftInterface
@@ -41,6 +42,12 @@ _ELSEWHERE = {
     "connections": "connections stand at the top of the document",
     "constraints": "constraints stand at the top of the document",
 }
+
+
+@lru_cache(maxsize=4096)
+def _slip_of(key: str, *, links: bool) -> str | None:
+    """The standard name that a key of the shorthand is a near miss of, None where of none."""
+    return None if key in NOT_SLIPS else nearest(key, _SLIPS[links])
 
 
 class ElementReader:
@@ -161,11 +168,8 @@ class ElementReader:
         if key in RESOURCES:
             self._add_resource(element.resources, key, (mark, value), where)
             return
-        if (
-            key not in FEATURES
-            and key not in NOT_SLIPS
-            and (near := nearest(key, _SLIPS[element.is_link]))
-        ):
+        near = None if key in FEATURES else _slip_of(key, links=element.is_link)
+        if near is not None:
             text = (
                 f"unknown key; did you mean {near!r}? A feature of your own that is so near to a "
             )

@@ -164,7 +164,7 @@ def _layer(root: Keys, report: Report) -> Layer | None:
     told = node.text if isinstance(node, Text) else None
     if told in set(Layer):
         return Layer(told)
-    hint = report.hint(told, list(Layer)) if told else ""
+    hint = report.hint(told, [str(layer) for layer in Layer]) if told else ""
     report.add(node.mark, "layer", f"{kind_of(node)} is none of {', '.join(Layer)}{hint}")
     return None
 

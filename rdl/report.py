@@ -75,13 +75,19 @@ def label(text: str) -> str:
 
 def nearest(given: str, known: Iterable[str]) -> str | None:
     """The known name that `given` is most likely a slip of, None where none is near."""
-    best, least = None, (1 if len(given) <= 5 else 2) + 1
+    most = 1 if len(given) <= 5 else 2
+    best, least = None, most + 1
     if len(given) > 80:
         return None
+    folded = given.casefold()
+    letters = set(folded)
     for name in islice(known, _CANDIDATES):
-        if abs(len(name) - len(given)) > 2:
+        # Cheap bounds first: a slip changes the length by one, and the set of letters by two.
+        if abs(len(name) - len(given)) > most:
             continue
-        far = 0 if name.casefold() == given.casefold() else distance(given, name)
+        if len(letters.symmetric_difference(name.casefold())) > 2 * most:
+            continue
+        far = 0 if name.casefold() == folded else distance(given, name)
         if far < least:
             best, least = name, far
     return best
