@@ -49,8 +49,8 @@ def service_of(vlinks: VLinks, callers: Collection[Caller]) -> Service:
             put_many,
             ("struct", "struct"),
             (
-                "vlinks.put for many at once, {id: spec}; answers {id: as vlinks.get}. A fault means "
-                "that nothing was done."
+                "vlinks.put for many at once, {id: spec}; answers {id: as vlinks.get}. A fault "
+                "means that nothing was done."
             ),
         ),
         ("vlinks.get", lambda name: vlinks.get(parse_id(name)), ("struct", "string"), _GET),
@@ -65,8 +65,8 @@ def service_of(vlinks: VLinks, callers: Collection[Caller]) -> Service:
             delete,
             ("struct", "string"),
             (
-                "Leaves nothing of the VLink; what isn't there succeeds. Answers as vlinks.get with "
-                "the state `gone`, or `pending` while a switch is away that may still hold some."
+                "Leaves nothing of the VLink; what isn't there succeeds. Answers as vlinks.get "
+                "with the state `gone`, or `pending` while a switch is away that may still hold some."
             ),
         ),
         (

@@ -61,16 +61,23 @@ class VLinkController(app_manager.RyuApp):
         self._listener = http.open_listener(self._settings.api)
         self._key = secrets.token_bytes(32)
         self._eager: list[tuple[float, Dpid]] = []
+        self._workers: list[Any] = []
 
     def start(self) -> Any:
         """Start serving."""
         service = service_of(self._vlinks, self._settings.callers)
-        self.threads += [
+        self._workers = [
             hub.spawn(http.serve, self._listener, service, self._settings.tls),
             hub.spawn(self._probe_forever),
             hub.spawn(self._tick_forever),
         ]
         return super().start()
+
+    def stop(self) -> None:
+        """Stop working; flows stay as they are."""
+        for worker in self._workers:
+            hub.kill(worker)
+        super().stop()
 
     def close(self) -> None:
         """Stop listening."""
