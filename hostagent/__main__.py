@@ -22,4 +22,4 @@ def _arguments() -> argparse.Namespace:
 
 if __name__ == "__main__":
     options = _arguments()
-    sys.exit(main(options.config, purge=options.purge))
+    sys.exit(main(options.config, purging=options.purge))

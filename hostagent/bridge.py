@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_DB = "unix:/var/run/openvswitch/db.sock"
 TIMEOUT_S = 10.0
+CONNECT_S = 3.0
+_BACKOFF_MS = (100, 1000)
 
 _COLUMNS = {
     "Open_vSwitch": ["bridges", "next_cfg", "cur_cfg"],
@@ -45,6 +47,10 @@ _COLUMNS = {
 _OWNER, _KEY, _INTERFACE, _UPLINK = (
     f"cloudnet-{name}" for name in ("owner", "key", "interface", "uplink")
 )
+
+
+class BridgeGoneError(PeerAway):
+    """Open vSwitch runs and has no such bridge: its ports are gone with it."""
 
 
 class Bridge:
@@ -142,7 +148,7 @@ class Bridge:
         for row in idl.tables["Bridge"].rows.values():
             if row.name == self.name:
                 return row
-        raise PeerAway(f"Open vSwitch has no bridge {self.name}")
+        raise BridgeGoneError(f"Open vSwitch has no bridge {self.name}")
 
     def _commit(self, change: Callable[[Any, Any], None]) -> None:
         deadline = time.monotonic() + TIMEOUT_S
@@ -195,7 +201,7 @@ class Bridge:
         while seen != idl.change_seqno:
             seen = idl.change_seqno
             idl.run()
-        deadline = time.monotonic() + TIMEOUT_S
+        deadline = time.monotonic() + CONNECT_S
         while not (idl.has_ever_connected() and idl._session.is_connected()):
             self._turn(idl, deadline)
         return idl
@@ -215,4 +221,6 @@ class Bridge:
         helper = ovs.db.idl.SchemaHelper(schema_json=reply.result)
         for table, columns in _COLUMNS.items():
             helper.register_columns(table, columns)
-        return ovs.db.idl.Idl(self._remote, helper, probe_interval=0)
+        idl = ovs.db.idl.Idl(self._remote, helper, probe_interval=0)
+        idl._session.reconnect.set_backoff(*_BACKOFF_MS)
+        return idl

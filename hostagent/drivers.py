@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Protocol
 
-from hostagent.bridge import Bridge
 from hostagent.names import Names
+from hostagent.ports import Plugboard
 from hostagent.spec import Key, VNodeSpec
 
 GROUP = "cloudnet_sdn.host_drivers"
@@ -28,7 +28,7 @@ class Host:
     """
 
     names: Names
-    bridge: Bridge
+    bridge: Plugboard
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from hostagent import netns
+from hostagent.bridge import BridgeGoneError
 from hostagent.command import CommandFailedError, batch, detach, run
 from hostagent.drivers import Host, Seen, SeenPort
 from hostagent.names import inner
 from hostagent.ports import AccessPort
+from hostagent.ports import SeenPort as PluggedPort
 from hostagent.shaping import shape
 from hostagent.spec import InterfaceSpec, Key, VNodeSpec, element_of
 
@@ -96,9 +98,7 @@ class NamespaceDriver:
             gone = (SeenPort(one.name, inner(one.name), 0, up=False) for one in spec.interfaces)
             return Seen(power=False, faults=("its namespace is gone",), ports=tuple(gone))
         devices = netns.devices(name)
-        plugged = {
-            seen.port.interface: seen for seen in self._bridge.ports() if seen.port.key == key
-        }
+        plugged = {seen.port.interface: seen for seen in self._ports() if seen.port.key == key}
         faults, ports_seen = [], []
         for one in spec.interfaces:
             device, port = devices.get(inner(one.name)), plugged.get(one.name)
@@ -113,15 +113,11 @@ class NamespaceDriver:
 
     def owned(self, known: Collection[Key]) -> set[Key]:
         """See `Driver.owned`."""
-        found = {seen.port.key for seen in self._bridge.ports()}
+        found = {seen.port.key for seen in self._ports()}
         by_name = {self._names.namespace(key): key for key in (*known, *found)}
         for name in netns.names(self._names.prefix):
-            key = by_name.get(name) or self._alias(name)
-            if key:
+            if key := by_name.get(name) or self._alias(name):
                 found.add(key)
-            elif not netns.processes(name):
-                # Cut off before it got its alias: nothing was plugged into it yet.
-                run(["ip", "netns", "del", name])
         return found
 
     def shell(self, key: Key) -> Sequence[str]:
@@ -144,6 +140,12 @@ class NamespaceDriver:
             *["--bounding-set", _CAPABILITIES, "env", "-i", "-C", _HOME, *environment],
             *["setsid", "--ctty", "--wait", program, *quiet, "-i"],
         ]
+
+    def _ports(self) -> Sequence[PluggedPort]:
+        try:
+            return self._bridge.ports()
+        except BridgeGoneError:
+            return ()
 
     def _make_namespace(self, name: str, key: Key) -> None:
         if not netns.exists(name):
@@ -195,7 +197,7 @@ class NamespaceDriver:
             self._bridge.apply(ports)
             return
         keep = {port.device for port in ports}
-        mine = [seen.port.device for seen in self._bridge.ports() if seen.port.key == key]
+        mine = [seen.port.device for seen in self._ports() if seen.port.key == key]
         if drop := [device for device in mine if device not in keep]:
             self._bridge.apply(gone=drop)
 
@@ -221,13 +223,20 @@ class NamespaceDriver:
 
 
 def _up(wanted: Mapping[str, InterfaceSpec], devices: Mapping[str, netns.Device]) -> list[str]:
-    """What brings interfaces up with their addresses; those that have them are left alone."""
+    """What brings interfaces up with their addresses.
+
+    A device's alias is the address that was set last: where that is still the one wanted, what
+    the VNode has made of it since is its own affair.
+    """
     lines = []
     for device, one in wanted.items():
         seen = devices.get(device)
-        if one.address and (seen is None or one.address not in seen.addresses):
+        if seen is None or seen.alias != one.address:
             lines.append(f"addr flush dev {device} scope global")
-            lines.append(f"addr add {one.address} dev {device}")
+            if one.address:
+                quick = " nodad" if ":" in one.address else ""
+                lines.append(f"addr add {one.address} dev {device}{quick}")
+            lines.append(f'link set dev {device} alias "{one.address}"')
         if seen is None or not seen.admin_up:
             lines.append(f"link set dev {device} up")
     return lines

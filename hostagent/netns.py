@@ -26,7 +26,6 @@ class Device:
 
     Attributes:
         plugged: it is one end of a veth pair whose other end is outside.
-        addresses: the global ones, in CIDR.
     """
 
     name: str
@@ -35,7 +34,6 @@ class Device:
     plugged: bool
     admin_up: bool
     carrier: bool
-    addresses: tuple[str, ...]
 
 
 def names(prefix: str) -> list[str]:
@@ -56,7 +54,7 @@ def devices(name: str) -> dict[str, Device]:
     if not exists(name):
         return {}
     try:
-        listed = json.loads(run(["ip", "-n", name, "-d", "-j", "addr", "show"]))
+        listed = json.loads(run(["ip", "-n", name, "-d", "-j", "link", "show"]))
     except CommandFailedError:
         if not exists(name):
             return {}
@@ -95,7 +93,7 @@ def kill_all(name: str, timeout_s: float = 5.0) -> None:
 
 def _device(item: dict[str, object]) -> Device:
     flags = item.get("flags")
-    held, info = item.get("addr_info"), item.get("linkinfo")
+    info = item.get("linkinfo")
     return Device(
         name=str(item["ifname"]),
         alias=str(item.get("ifalias", "")),
@@ -105,11 +103,6 @@ def _device(item: dict[str, object]) -> Device:
         and "link_netnsid" in item,
         admin_up=isinstance(flags, list) and "UP" in flags,
         carrier=isinstance(flags, list) and "LOWER_UP" in flags,
-        addresses=tuple(
-            f"{one['local']}/{one['prefixlen']}"
-            for one in (held if isinstance(held, list) else [])
-            if one.get("scope") == "global"
-        ),
     )
 
 

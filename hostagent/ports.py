@@ -6,8 +6,9 @@ VNode can never choose its tag and nothing untagged leaves the host.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from hostagent.spec import Key, VNodeSpec, cloudnet_of
 
@@ -32,6 +33,27 @@ class SeenPort:
 
     port: AccessPort
     error: str
+
+
+class Plugboard(Protocol):
+    """Where VNodes' ports are plugged in: a host's bridge."""
+
+    def ports(self) -> Sequence[SeenPort]:
+        """The ports of ours on it."""
+
+    def apply(self, wanted: Collection[AccessPort] = (), gone: Collection[str] = ()) -> None:
+        """Make the `wanted` ports be as they say, drop the devices `gone`, and set all trunks."""
+
+
+class NoPlugboard:
+    """Stands for a bridge that is gone with all its ports, so that the rest can be removed."""
+
+    def ports(self) -> Sequence[SeenPort]:
+        """There are none."""
+        return ()
+
+    def apply(self, wanted: Collection[AccessPort] = (), gone: Collection[str] = ()) -> None:
+        """Nothing to do."""
 
 
 def trunks(ports: Iterable[AccessPort], uplink: str) -> tuple[int, ...]:

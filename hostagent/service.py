@@ -11,18 +11,19 @@ import sys
 import threading
 from pathlib import Path
 
-from cloudnet_sdn.wire.faults import CloudnetError
+from cloudnet_sdn.wire.faults import CloudnetError, PeerAway
 from cloudnet_sdn.wire.identity import Caller, Kind
 from cloudnet_sdn.wire.rpc import Service
 from cloudnet_sdn.wire.server import Server
 from hostagent import config as configuration
 from hostagent.bridge import Bridge
 from hostagent.command import CommandFailedError
-from hostagent.config import Config, ConfigError
+from hostagent.config import BridgeConfig, Config, ConfigError
 from hostagent.console import Consoles
 from hostagent.drivers import Host, driver, factories
 from hostagent.methods import Methods
 from hostagent.names import Names
+from hostagent.ports import NoPlugboard, Plugboard
 from hostagent.records import Records
 from hostagent.spec import Key
 from hostagent.tunnels import Tunnels
@@ -34,56 +35,45 @@ _MEND_S = 5.0
 
 
 class Agent:
-    """One host's agent."""
+    """One host's agent.
+
+    Attributes:
+        config: what it was made from.
+    """
 
     def __init__(self, config: Config) -> None:
-        """Prepare; nothing is served or changed before `start`.
+        """Wire the parts; nothing is served or changed before `start`.
 
         Raises:
             ConfigError: it names what isn't there.
         """
         self.config = config
-        self._provider = Caller(Kind.ROLE, config.provider)
+        provider = Caller(Kind.ROLE, config.provider)
         self._bridge: Bridge | None = None
         self._vnodes: VNodes | None = None
         self._consoles: Consoles | None = None
         self._stopping = threading.Event()
-        config.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            self._prepare_host()
+            if config.bridge is not None:
+                self._bridge = _bridge(config, config.bridge)
+                self._vnodes = _vnodes(config, config.bridge, self._bridge)
+                self._consoles = Consoles(
+                    config.consoles, config.tls, allowed=provider, shell=self._vnodes.shell
+                )
             self._tunnels = Tunnels(config.tunnels, config.state)
             methods = Methods(
                 name=config.name,
-                provider=self._provider,
+                provider=provider,
                 drivers=sorted(factories()) if self._vnodes else [],
                 vnodes=self._vnodes,
                 consoles=self._consoles,
                 tunnels=self._tunnels,
                 tunnel_names=[one.name for one in config.tunnels],
             )
-            service = Service(methods.table())
-            self._server = Server(service, config.listen.host, config.listen.port, config.tls)
+            listen = config.listen
+            self._server = Server(Service(methods.table()), listen.host, listen.port, config.tls)
         except (OSError, ValueError) as exc:
             raise ConfigError(str(exc)) from exc
-
-    def _prepare_host(self) -> None:
-        config = self.config
-        if config.bridge is None:
-            return
-        names = Names(config.name, config.bridge.name)
-        self._bridge = Bridge(
-            config.bridge.name, config.name, config.bridge.uplinks, config.bridge.db
-        )
-        runs = driver(config.driver, Host(names, self._bridge))
-        self._vnodes = VNodes(
-            Records(config.state / "vnodes"),
-            runs,
-            uplinks=config.bridge.uplinks,
-            boot=this_boot(),
-        )
-        self._consoles = Consoles(
-            config.consoles, config.tls, allowed=self._provider, shell=self._vnodes.shell
-        )
 
     @property
     def url(self) -> str:
@@ -115,20 +105,17 @@ class Agent:
         if self._bridge is not None:
             self._bridge.close()
 
-    def purge(self) -> None:
-        """Remove every VNode and tunnel of this agent, then forget them. Nothing is served."""
-        if self._vnodes is not None:
-            for key in self._vnodes.all_keys():
-                self._vnodes.delete(key)
-        self._tunnels.purge()
-
     def _mend(self, keys: list[Key] | None) -> list[Key] | None:
-        """Bring about what is wanted; answers what has to be tried again, None for nothing."""
+        """Bring about what is wanted of `keys` (None: all).
+
+        Returns:
+            What has to be tried again, empty for all of it; None for nothing.
+        """
         if self._vnodes is None or self._bridge is None:
             return None
         try:
             self._bridge.apply()
-        except CloudnetError as exc:
+        except PeerAway as exc:
             log.warning("bridge=%s: %s", self._bridge.name, exc)
             return keys or []
         return self._vnodes.adopt(keys) or None
@@ -139,7 +126,37 @@ class Agent:
             left = self._mend(left or None)
 
 
-def main(config_path: Path, *, purge: bool = False) -> int:
+def purge(config: Config) -> None:
+    """Remove every VNode and tunnel that an agent of this name left, and what it knew of them.
+
+    Open vSwitch, the bridge, namespaces and certificates may be gone by now.
+    """
+    if config.bridge is not None:
+        bridge = _bridge(config, config.bridge)
+        board: Plugboard = bridge
+        try:
+            bridge.apply()
+        except PeerAway as exc:
+            log.info("bridge=%s: %s", config.bridge.name, exc)
+            board = NoPlugboard()
+        vnodes = _vnodes(config, config.bridge, board)
+        for key in vnodes.all_keys():
+            vnodes.delete(key)
+        bridge.close()
+    Tunnels(config.tunnels, config.state).purge()
+
+
+def _bridge(config: Config, bridge: BridgeConfig) -> Bridge:
+    return Bridge(bridge.name, config.name, bridge.uplinks, bridge.db)
+
+
+def _vnodes(config: Config, bridge: BridgeConfig, board: Plugboard) -> VNodes:
+    runs = driver(config.driver, Host(Names(config.name, bridge.name), board))
+    records = Records(config.state / "vnodes")
+    return VNodes(records, runs, uplinks=bridge.uplinks, boot=this_boot())
+
+
+def main(config_path: Path, *, purging: bool = False) -> int:
     """Serve the host until SIGTERM or Ctrl-C, or only clean up after an agent; the exit code."""
     logging.basicConfig(
         level=logging.INFO,
@@ -150,10 +167,11 @@ def main(config_path: Path, *, purge: bool = False) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     try:
-        agent = Agent(configuration.load(config_path))
-        if purge:
-            agent.purge()
+        config = configuration.load(config_path)
+        if purging:
+            purge(config)
             return 0
+        agent = Agent(config)
         agent.start()
     except ConfigError as exc:
         log.error("%s", exc)  # noqa: TRY400 - the message says it all

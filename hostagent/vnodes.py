@@ -182,7 +182,7 @@ class VNodes:
         """
         record = self._known.get(key)
         if record is None:
-            if key not in self._driver.owned(()):
+            if key not in self._driver.owned(tuple(self._known)):
                 raise NotFound(f"no VNode {key} here")
             return _answer(
                 key, State.FAILED, "left over: nobody says what it is to be", Seen(False)
