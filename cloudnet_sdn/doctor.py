@@ -121,6 +121,7 @@ PROGRAMS = (
     ("ovs-vsctl", "openvswitch-switch", "switches and host bridges"),
     ("mn", "mininet", "the demo's substrate"),
     ("openvpn", "openvpn", "transit links"),
+    ("nft", "nftables", "tunnel bridges that let only admitted tags through"),
     ("ip", "iproute2", "VNodes as network namespaces"),
     ("tc", "iproute2", "bandwidth"),
     ("ethtool", "ethtool", "checksums on software switches"),
