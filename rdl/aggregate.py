@@ -14,7 +14,9 @@ from rdl import match, types
 from rdl.graph import Amount, Element, Feature, Graph, Interface, Layer, NotIn, Range, Scalar
 
 _INNER = frozenset({"bandwidth", "vlans"})  # of what lies inside, told to nobody
-_NOT_UNITED = frozenset({"latency", "peer", "vlan", "types", "currency", "provider", "endpoint"})
+_NOT_UNITED = frozenset(
+    {"latency", "protection", "peer", "vlan", "types", "currency", "provider", "endpoint"}
+)
 
 
 def aggregate(

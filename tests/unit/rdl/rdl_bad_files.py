@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - RDL texts are easier to read unbroken
 """Documents that break one rule each: name, text, and for each error its place and what it says.
 
 A place is marked in the text by `«` before the character the error points at; the marks are taken

@@ -173,5 +173,3 @@ def mappings(draw):
         st.lists(ids, max_size=2).map(tuple),
     )
     return MappingGraph(draw(ids), draw(ids), draw(st.dictionaries(ids, placements, max_size=4)))
-
-

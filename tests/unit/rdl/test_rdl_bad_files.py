@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ISC004 - RDL texts are easier to read unbroken
 """Each rule broken once: the error has its line, its column, its place and a hint."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - RDL texts are easier to read unbroken
 """What is written reads back the same, in either spelling, and other tools read it alike."""
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ def both_spellings(draw):
     elements = {}
     lines = ["rdl: 1", "graph: g", "nodes:"]
     for node in nodes:
-        element = Element(node, "/node/host/generic", draw(resources()), draw(features(Layer.OVERLAY)))
+        element = Element(
+            node, "/node/host/generic", draw(resources()), draw(features(Layer.OVERLAY))
+        )
         elements[node] = element
         lines.append(f"  {node}: {inline(_shorthand(draw, element))}")
     lines.append("links:")
@@ -176,7 +179,9 @@ def test_scalars_that_other_readers_mangle_stay_strings():
 
 def test_numbers_words_and_null_are_what_they_look_like():
     """The only scalars that are no strings."""
-    text = "rdl: 1\ngraph: g\nnodes: {a: {b1: true, b2: false, n: null, i: -7, z: 0, f: 1.50, s: '1'}}"
+    text = (
+        "rdl: 1\ngraph: g\nnodes: {a: {b1: true, b2: false, n: null, i: -7, z: 0, f: 1.50, s: '1'}}"
+    )
     values = load(text).elements["a"].features
     assert list(values.values()) == [True, False, None, -7, 0, 1.5, "1"]
     assert [type(v) for v in values.values()] == [bool, bool, type(None), int, int, float, str]
