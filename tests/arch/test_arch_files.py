@@ -16,7 +16,7 @@ MADE = {
 TEXT = {".py", ".md", ".toml", ".txt", ".yaml", ".yml", ".json", ".sh", ".mako", ".cfg", ".ini", ""}
 
 MACHINES = re.compile(
-    r"(?<![\w.])/(?:work|home|opt|root|Users)/|farm-|pypi\.org|pythonhosted|--index-url|find-links"
+    r"(?<![\w.])/(?:work|home|opt|Users)/|farm-|pypi\.org|pythonhosted|--index-url|find-links"
 )
 
 
