@@ -51,9 +51,9 @@ def _address(port: Port) -> str | None:
 @contextlib.contextmanager
 def addressed(a: Port, b: Port, number: int) -> Iterator[tuple[str, str]]:
     """The addresses of both ends, giving them some for the while where the request had none."""
-    got = (_address(a), _address(b))
-    if got[0] and got[1] and ":" in got[0] == ":" in got[1]:
-        yield got[0], got[1]
+    here, there = _address(a), _address(b)
+    if here and there and (":" in here) == (":" in there):
+        yield here, there
         return
     net = ipaddress.ip_network(f"198.18.{number % 256}.0/30")  # RFC 2544: for benchmarks
     given = tuple(str(h) for h in net.hosts())

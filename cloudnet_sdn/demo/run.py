@@ -67,7 +67,7 @@ def run(options: DemoOptions) -> Report:
             talk.print("interrupted")
         finally:
             _ignore_signals()
-            world.down()
+            world.down(released=report.released)
     report.left_behind = snapshot().left_since(before)
     report.ok = report.ok and not report.left_behind
     report.seconds["total"] = time.monotonic() - begun

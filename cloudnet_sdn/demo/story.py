@@ -43,10 +43,15 @@ class Located:
 
 @dataclass
 class Report:
-    """The contract's `demo --format json`; `refused` besides, for the exit code."""
+    """The contract's `demo --format json`.
+
+    Besides, for the exit code and the way down: whether the request was `refused`, and whether
+    everything was `released`.
+    """
 
     ok: bool = False
     refused: bool = False
+    released: bool = False
     cloudnet: str = ""
     vnodes: dict[str, dict[str, str]] = field(default_factory=dict)
     vlinks: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -178,6 +183,7 @@ class Story:
             lambda s: s["state"] in {"released", "failed"},
             "the release",
         )
+        self.report.released = True
         self.say("released")
 
     def _ports(self, located: Mapping[str, Located]) -> list[Port]:

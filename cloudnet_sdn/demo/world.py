@@ -8,6 +8,7 @@ providers share nothing but the emulated hardware. Tests of the whole use this t
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -15,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +33,7 @@ from cloudnet_sdn.wire.tls import TlsFiles
 VNP = "vnp"
 CUSTOMER = "demo"
 OPERATOR = "demo"
+LOCK = "world.lock"
 ROOT = Path(__file__).resolve().parents[2]
 TESTBED = ROOT / "mininet" / "testbed.py"
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's Mininet is installed for it
@@ -73,6 +74,7 @@ class World:
         self._vnp_url = ""
         self._vnp_config = Path()
         self._of_ports: dict[str, int] = {}
+        self._lock: int | None = None
         self._emulation: Running | None = None
 
     def up(self) -> None:
@@ -89,18 +91,28 @@ class World:
         except (ProcessDied, TimeoutError) as exc:
             raise DemoFailed(str(exc)) from exc
 
-    def down(self) -> None:
-        """End every process, take the substrate down, and remove what is ours in `state`."""
+    def down(self, *, released: bool = True) -> None:
+        """End every process, take the substrate down, and remove what is ours in `state`.
+
+        Args:
+            released: every CloudNet has been given back; otherwise hosts are swept of VNodes.
+        """
         for running in self.processes.running:
             if running is not self._emulation and running.popen.poll() is None:
                 running.popen.send_signal(signal.SIGTERM)
         for running in list(reversed(self.processes.running)):
-            self.processes.stop(running, timeout_s=30.0)
+            if running is not self._emulation:
+                self.processes.stop(running, timeout_s=30.0)
+        if not released:
+            self._sweep_hosts()
+        if self._emulation is not None:
+            self.processes.stop(self._emulation, timeout_s=30.0)
         self._clean_testbed()
-        for name in (*blueprint.SITES, VNP, "federation", "people", "testbed", "logs"):
-            shutil.rmtree(self.state / name, ignore_errors=True)
-        for name in ("demo.json", "world.pid"):
-            (self.state / name).unlink(missing_ok=True)
+        self._forget()
+        if self._lock is not None:
+            (self.state / LOCK).unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
         with contextlib.suppress(OSError):
             self.state.rmdir()  # only if nobody else put something there
 
@@ -162,16 +174,24 @@ class World:
     def _own_state(self) -> None:
         """Take `state` for this run; clean up after one that was killed, refuse a live one."""
         self.state.mkdir(parents=True, exist_ok=True)
-        mark = self.state / "world.pid"
-        if mark.exists():
-            old = int(mark.read_text().strip() or 0)
-            if _is_demo(old):
-                raise DemoFailed(f"{self.state}: a demo runs there already (pid {old})")
+        lock = self.state / LOCK
+        left = lock.exists()
+        self._lock = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise DemoFailed(f"{self.state}: a demo runs there already") from exc
+        if left:
             self._say("cleaning up after a demo that was killed")
             self._sweep_hosts()
-            self.down()
-            self.state.mkdir(parents=True, exist_ok=True)
-        mark.write_text(f"{os.getpid()}\n")
+            self._clean_testbed()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Remove every file of ours but the lock."""
+        for name in (*blueprint.SITES, VNP, "federation", "people", "testbed", "logs"):
+            shutil.rmtree(self.state / name, ignore_errors=True)
+        (self.state / "demo.json").unlink(missing_ok=True)
 
     def _sweep_hosts(self) -> None:
         """Remove the VNodes that a killed run left, through agents that only clean."""
@@ -334,19 +354,3 @@ def _answers(url: str, tls: TlsFiles) -> bool:
     finally:
         client.close()
     return True
-
-
-def _is_demo(pid: int) -> bool:
-    try:
-        return b"cloudnet" in Path(f"/proc/{pid}/cmdline").read_bytes() and pid != os.getpid()
-    except OSError:
-        return False
-
-
-def wait_for_signal() -> None:
-    """Return at the first SIGINT or SIGTERM."""
-    heard: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda n, _: heard.append(n))
-    while not heard:
-        time.sleep(0.2)
