@@ -1,7 +1,7 @@
 """A graph to canonical RDL text: `load(dump(g)) == g`, and pleasant to read.
 
-Strings are quoted wherever any YAML reader might take them for something else, so other tools read
-the same values back.
+Strings are quoted wherever any YAML reader might take them for something else, the key `on` too
+(which YAML 1.1 reads as true), so other tools read the same values back.
 """
 
 from __future__ import annotations

@@ -1,0 +1,29 @@
+"""Formatting: a document in canonical form, with the comments at its head."""
+
+from __future__ import annotations
+
+from rdl.dump import dump
+from rdl.load import load
+
+
+def fmt(text: str | bytes, *, source: str = "<rdl>") -> str:
+    """The canonical text of a document; formatting it again changes nothing.
+
+    Comments before the first key stay (an editor's modeline stands there), others are lost with
+    the text's own layout.
+
+    Raises:
+        DocumentError: it is no RDL.
+    """
+    canonical = dump(load(text, source=source))
+    decoded = text if isinstance(text, str) else text.decode("utf-8")
+    return "".join(f"{line}\n" for line in _head(decoded)) + canonical
+
+
+def _head(text: str) -> list[str]:
+    head: list[str] = []
+    for line in text.removeprefix("\ufeff").splitlines():
+        if not line.startswith("#"):
+            break
+        head.append(line.rstrip())
+    return head
