@@ -66,7 +66,7 @@ def service_of(vlinks: VLinks, callers: Collection[Caller]) -> Service:
             ("struct", "string"),
             (
                 "Leaves nothing of the VLink; what isn't there succeeds. Answers as vlinks.get "
-                "with the state `gone`, or `pending` while a switch is away that may still hold some."
+                "with the state `gone`, or `pending` while a switch is away that may hold some."
             ),
         ),
         (

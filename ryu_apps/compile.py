@@ -49,13 +49,13 @@ class Guard:
         best_effort: bit/s for VLinks that reserve nothing.
         margin: rate of the meter over the reservation: tags and jitter of shaped senders.
         burst_s: what may come at once, as time at that rate.
-        least_burst: bits; a few full frames.
+        least_burst: bits; ten full frames.
     """
 
     best_effort: float = 10e6
-    margin: float = 1.05
-    burst_s: float = 0.1
-    least_burst: float = 160e3
+    margin: float = 1.04
+    burst_s: float = 0.05
+    least_burst: float = 120e3
 
     def meter(self, number: int, bandwidth: float) -> MeterRule:
         """The meter of an end of a VLink with this reservation, bit/s."""

@@ -37,11 +37,13 @@ class Report:
         confirmed: where all that is desired is there.
         cleared: where nothing obsolete is left.
         troubles: what a switch refused.
+        blocked: switches where others' flows stood in the way when last looked at.
     """
 
     confirmed: set[Spot] = field(default_factory=set)
     cleared: set[Spot] = field(default_factory=set)
     troubles: dict[Spot, str] = field(default_factory=dict)
+    blocked: set[Dpid] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -130,6 +132,7 @@ class Installer:
                     plans[vlink, dpid] = plan
                     if plan.blocked:
                         report.troubles[vlink, dpid] = _BLOCKED
+                        report.blocked.add(dpid)
         self._step({spot: plan.build for spot, plan in plans.items()}, report)
         halted = self._halted(parts, report)
         going = {spot: plan for spot, plan in plans.items() if spot[0] not in halted}

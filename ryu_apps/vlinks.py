@@ -322,6 +322,8 @@ class VLinks:
                     if spot in report.cleared:
                         progress.unclear.discard(dpid)
             self._changed.notify_all()
+        for dpid in report.blocked:
+            self.sync(dpid)  # others' flows come and go unseen: look before saying no
         self._tidy(parts)
 
     def _parts(self, vlink: VLinkId) -> dict[Dpid, Part]:

@@ -125,7 +125,18 @@ class Lab:
         )
         return switch
 
-    def cable(self, a: Switch, b: Switch) -> tuple[int, int]:
+    def wire(self, a: Switch, b: Switch) -> tuple[int, int]:
+        """A veth pair between two bridges, which can be cut; answers the port numbers."""
+        number = next(_number)
+        left, right = f"{PREFIX}w{number}a", f"{PREFIX}w{number}b"
+        run("ip", "link", "add", left, "type", "veth", "peer", "name", right)
+        self._veths.append(left)
+        for bridge, device in ((a, left), (b, right)):
+            run("ip", "link", "set", device, "up")
+            run("ovs-vsctl", "add-port", bridge.name, device)
+        return self._port(a, left), self._port(b, right)
+
+    def patch(self, a: Switch, b: Switch) -> tuple[int, int]:
         """A patch between two bridges; answers the port numbers."""
         number = next(_number)
         left, right = f"{PREFIX}p{number}a", f"{PREFIX}p{number}b"
@@ -169,8 +180,8 @@ class Lab:
         )
 
     def detach(self, switch: Switch) -> None:
-        """Cut a switch off from its controller; its flows stay."""
-        run("ovs-vsctl", "del-controller", switch.name)
+        """Cut a switch off from its controller; without one at all it would flush its flows."""
+        self.attach(switch, 1)
 
     def close(self) -> None:
         """Leave nothing."""
@@ -185,6 +196,21 @@ class Lab:
         text = until(lambda: run("ovs-vsctl", "get", "interface", port, "ofport").strip("[]\n"))
         switch.ports[port] = int(text)
         return int(text)
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A method by its dotted name, over a connection of its own for each call."""
+
+    url: str
+    name: str
+
+    def __getattr__(self, name: str) -> Remote:
+        return Remote(self.url, f"{self.name}.{name}".lstrip("."))
+
+    def __call__(self, *args: Any) -> Any:
+        with ServerProxy(self.url) as proxy:
+            return getattr(proxy, self.name)(*args)
 
 
 class Controller:
@@ -203,15 +229,17 @@ class Controller:
 
     @property
     def rpc(self) -> Any:
-        """A client."""
-        return ServerProxy(f"{self.url}/RPC2")
+        """A plain XML-RPC client: `rpc.vlinks.list()`."""
+        return Remote(f"{self.url}/RPC2", "")
 
     def start(self) -> None:
         """Start it, and wait for the API."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ryu_apps", "--listen", f"127.0.0.1:{self.openflow}"]
-                + ["--api", self.url, "--store", self.store],
+                [
+                    *(sys.executable, "-m", "ryu_apps", "--listen", f"127.0.0.1:{self.openflow}"),
+                    *("--api", self.url, "--store", self.store),
+                ],
                 stderr=log,
                 stdout=log,
             )
