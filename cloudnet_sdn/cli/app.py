@@ -28,11 +28,11 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Requests and substrates as files (RDL)": {
         "validate": Entry("documents:validate", "Check documents; every error with its place."),
-        "fmt": Entry("documents:fmt", "Write a document in its canonical form."),
-        "diff": Entry("documents:diff", "How two graphs differ."),
-        "schema": Entry("documents:schema", "The JSON Schema of the language."),
-        "draw": Entry("documents:draw", "Draw a graph, or a mapping over its substrate."),
-        "convert": Entry("documents:convert", "Read other formats: GraphML, SNDlib, GENI RSpec."),
+        "fmt": Entry("graphs:fmt", "Write a document in its canonical form."),
+        "diff": Entry("graphs:diff", "How two graphs differ."),
+        "schema": Entry("graphs:schema", "The JSON Schema of the language."),
+        "draw": Entry("graphs:draw", "Draw a graph, or a mapping over its substrate."),
+        "convert": Entry("graphs:convert", "Read other formats: GraphML, SNDlib, GENI RSpec."),
         "plan": Entry("planning:plan", "Map a request onto a substrate, touching nothing."),
     },
     "CloudNets of a running role": {

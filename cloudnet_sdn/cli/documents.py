@@ -135,12 +135,20 @@ def _elements(graph: Graph) -> None:
             (
                 e.id,
                 e.type,
-                [f"{name} {a.amount:g}" for name, a in e.resources.items()],
+                [f"{name} {_amount(name, a.amount)}" for name, a in e.resources.items()],
                 sorted(e.features),
             )
             for e in graph.elements.values()
         ],
     )
+
+
+def _amount(resource: str, amount: float) -> str:
+    from rdl.units import Quantity, human
+    from rdl.vocabulary import RESOURCES
+
+    rule = RESOURCES.get(resource)
+    return human(amount, rule.quantity if rule else Quantity.NUMBER)
 
 
 def _wrong_layer(name: str, found: Graph | MappingGraph, wanted: Layer) -> Failed:
