@@ -14,6 +14,7 @@ from mip.linear import Ending, Progress
 from mip.mapping import Draft, chosen_values, value_of
 from mip.model import Code, Options, Problem, Reason, Result, Status
 from mip.objectives import Cost, Weights, objective
+from mip.placed import PlacedSearch, placeable
 from mip.solvers import solver
 from mip.verify import verify
 from rdl.graph import MappingGraph, NotIn, Placement, Scalar
@@ -59,13 +60,22 @@ def embed(
         found = Found(Ending.INFEASIBLE)
         reasons = instance.refusals
     else:
-        found = solve_plain(instance, weights, search)
+        found = _solve(instance, weights, search)
         found = _break_ties(instance, weights, search, found, options.objective)
         reasons = _why(problem, search, found)
     seconds = {"build": built - began, "solve": time.monotonic() - built}
     result = _result(instance, weights, options, found, reasons)
     seconds["total"] = time.monotonic() - began
     return _verified(problem, replace(result, seconds=seconds))
+
+
+def _solve(instance: Instance, weights: Weights, search: Search) -> Found:
+    """By placements where the objective is a sum and paths leave room; else the whole program."""
+    if placeable(instance, weights):
+        found = PlacedSearch(instance, weights, search).run()
+        if found is not None:
+            return found
+    return solve_plain(instance, weights, search)
 
 
 def _why(problem: Problem, search: Search, found: Found) -> tuple[Reason, ...]:

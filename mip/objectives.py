@@ -50,6 +50,11 @@ class Weights:
     peak: float = 0.0
     constant: float = 0.0
 
+    @property
+    def additive(self) -> bool:
+        """Whether the value is a plain sum over VNodes and VLinks."""
+        return not self.peak and self.open is _no_host
+
 
 class Objective(Protocol):
     """One objective."""

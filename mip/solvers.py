@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 
 from mip.cbc import Cbc
 from mip.errors import UnknownMethodError
+from mip.highs import Highs
 from mip.linear import Solver
 
-SOLVERS: Mapping[str, Callable[[], Solver]] = {"cbc": Cbc}
+SOLVERS: Mapping[str, Callable[[], Solver]] = {"cbc": Cbc, "highs": Highs}
 
 
 def solver(name: str) -> Solver:

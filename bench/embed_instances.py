@@ -1,0 +1,163 @@
+"""Instances for the embedding benchmarks: Gabriel graphs, one host on each switch, as RDL graphs."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import topohub
+
+from mip.model import Problem
+from rdl.graph import Amount, Constraint, ConstraintKind, Element, Graph, Interface, Layer
+
+HOST = "/node/host/server/kvm"
+SWITCH = "/node/switch/openflow"
+ETHERNET = "/link/ethernet"
+MBPS = 10**6
+
+
+def gabriel(n: int) -> list[tuple[int, int]]:
+    """The edges of topohub's Gabriel graph with `n` nodes; above 500 one of our own."""
+    if n <= 500:
+        graph = json.loads(json.dumps(topohub.get(f"gabriel/{n}/0")))
+        edges = graph.get("edges") or graph["links"]
+        return [(int(e["source"]), int(e["target"])) for e in edges]
+    points = np.random.default_rng(n).random((n, 2))
+    square = ((points[:, None] - points[None]) ** 2).sum(axis=2)
+    found = []
+    for a in range(n):
+        for b in range(a + 1, n):
+            if square[a, b] < 40 / n and not np.any(
+                square[a] + square[b] < square[a, b] - 1e-12
+            ):
+                found.append((a, b))
+    return found
+
+
+def waxman(n: int, seed: int, alpha: float = 0.5, beta: float = 0.2) -> list[tuple[int, int]]:
+    """A connected Waxman graph, as the literature's online traces use."""
+    rng = random.Random(seed)
+    points = [(rng.random(), rng.random()) for _ in range(n)]
+    edges = set()
+    for a in range(n):
+        for b in range(a + 1, n):
+            away = ((points[a][0] - points[b][0]) ** 2 + (points[a][1] - points[b][1]) ** 2) ** 0.5
+            if rng.random() < alpha * 2.718281828 ** (-away / (beta * 2**0.5)):
+                edges.add((a, b))
+    seen = {0}
+    for a in range(1, n):
+        if not any((min(a, s), max(a, s)) in edges for s in seen):
+            edges.add((min(a, s := rng.choice(sorted(seen))), max(a, s)))
+        seen.add(a)
+    return sorted(edges)
+
+
+def underlay(
+    edges: Sequence[tuple[int, int]],
+    n: int,
+    free_cpu: Sequence[int],
+    free_link: Sequence[int],
+    access: int = 1000,
+) -> Graph:
+    """Switches `s0…`, hosts `h0…` on them; what is free is installed (background load is gone).
+
+    Args:
+        edges: between switches.
+        n: how many switches.
+        free_cpu: of each host.
+        free_link: of each edge, in Mbit/s.
+        access: of each host's own link, in Mbit/s.
+    """
+    elements: dict[str, Element] = {}
+    ports: dict[str, list[str]] = {f"s{k}": [] for k in range(n)} | {f"h{k}": [] for k in range(n)}
+    connections = []
+    joined = [(f"l{a}-{b}", f"s{a}", f"s{b}", w) for (a, b), w in zip(edges, free_link, strict=True)]
+    joined += [(f"a{k}", f"h{k}", f"s{k}", access) for k in range(n)]
+    for name, u, v, room in joined:
+        for k, end in enumerate((u, v)):
+            ports[end].append(name)
+            connections.append((f"{end}.{name}", f"{name}.{k}"))
+        both = (Interface(f"{name}.0"), Interface(f"{name}.1"))
+        elements[name] = Element(
+            name, ETHERNET, {"bandwidth": Amount(room * MBPS)}, interfaces=both
+        )
+    for k in range(n):
+        plugs = tuple(Interface(f"s{k}.{p}") for p in ports[f"s{k}"])
+        elements[f"s{k}"] = Element(f"s{k}", SWITCH, interfaces=plugs)
+        plugs = tuple(Interface(f"h{k}.{p}") for p in ports[f"h{k}"])
+        held = {"cpu": Amount(free_cpu[k])}
+        elements[f"h{k}"] = Element(f"h{k}", HOST, held, interfaces=plugs)
+    return Graph(f"gabriel{n}", Layer.UNDERLAY, elements, tuple(connections))
+
+
+def request(
+    rng: random.Random,
+    vnodes: int,
+    vlinks: int,
+    candidates: Sequence[Sequence[int]] | None,
+    *,
+    apart: bool = True,
+    demand: tuple[int, int] = (10, 30),
+) -> Graph:
+    """A random connected request; cpu and Mbit/s drawn from `demand`; hosts from `candidates`."""
+    pairs = {tuple(sorted((k, rng.randrange(k)))) for k in range(1, vnodes)}
+    while len(pairs) < min(vlinks, vnodes * (vnodes - 1) // 2):
+        pairs.add(tuple(sorted(rng.sample(range(vnodes), 2))))
+    elements: dict[str, Element] = {}
+    connections = []
+    ports: dict[str, list[Interface]] = {f"v{k}": [] for k in range(vnodes)}
+    for a, b in sorted(pairs):
+        name = f"e{a}-{b}"
+        for k, end in enumerate((f"v{a}", f"v{b}")):
+            ports[end].append(Interface(f"{end}.{name}"))
+            connections.append((f"{end}.{name}", f"{name}.{k}"))
+        elements[name] = Element(
+            name,
+            "/link/generic",
+            {"bandwidth": Amount(rng.randint(*demand) * MBPS)},
+            interfaces=(Interface(f"{name}.0"), Interface(f"{name}.1")),
+        )
+    for k in range(vnodes):
+        elements[f"v{k}"] = Element(
+            f"v{k}",
+            "/node/host/generic",
+            {"cpu": Amount(rng.randint(*demand))},
+            interfaces=tuple(ports[f"v{k}"]),
+        )
+    rules = []
+    if apart:
+        names = tuple(f"v{k}" for k in range(vnodes))
+        rules.append(Constraint(ConstraintKind.APART, names))
+    for k, some in enumerate(candidates or ()):
+        targets = tuple(f"h{h}" for h in some)
+        rules.append(Constraint(ConstraintKind.ON, (f"v{k}",), targets=targets))
+    return Graph("request", Layer.OVERLAY, elements, tuple(connections), tuple(rules))
+
+
+def offline(
+    n: int,
+    seed: int,
+    *,
+    vnodes: int = 8,
+    vlinks: int = 11,
+    share: float | None = 0.3,
+    count: int | None = None,
+    apart: bool = True,
+    load: tuple[int, int] = (20, 80),
+) -> Problem:
+    """The standard instance: `load` % of 100 taken on hosts and core links before.
+
+    Each VNode accepts a random `share` of the hosts, or `count` of them; all where both are None.
+    """
+    rng = random.Random(1000 * n + seed)
+    edges = gabriel(n)
+    cpu = [100 - rng.randint(*load) for _ in range(n)]
+    link = [100 - rng.randint(*load) for _ in edges]
+    some = None
+    if share is not None or count is not None:
+        size = count if count is not None else max(vnodes, round(n * float(share or 1)))
+        some = [sorted(rng.sample(range(n), size)) for _ in range(vnodes)]
+    asked = request(rng, vnodes, vlinks, some, apart=apart)
+    return Problem(underlay(edges, n, cpu, link), asked)

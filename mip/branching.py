@@ -1,0 +1,131 @@
+"""Placements in depth-first order, cut off by bounds: every one that could still be the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mip.amounts import Exact
+from mip.buckets import Buckets, Table, ban_costs
+from mip.capacity import Key
+from mip.metric import Floats
+from mip.placing import Placing
+
+Leaf = Callable[[tuple[int, ...], float], float | None]
+"""Told a complete placement (vertices) and its bound; answers the new value to beat, if any."""
+
+
+@dataclass
+class Tally:
+    """How much a search has done."""
+
+    nodes: int = 0
+    leaves: int = 0
+
+
+class OutOfBudgetError(Exception):
+    """The search was ended before it was through."""
+
+
+class Branching:
+    """Depth-first search over `placing` with the bounds of `buckets`."""
+
+    def __init__(self, placing: Placing, buckets: Buckets) -> None:
+        self._placing = placing
+        self._buckets = buckets
+        self._order = [b.point for b in buckets.order]
+        self._bans = self._ban_rows()
+        self.tally = Tally()
+        self._at: list[int] = [-1] * len(placing.candidates)
+        self._used: dict[Key, Exact] = {}
+        self._top = np.inf
+        self._leaf: Leaf = lambda _places, _value: None
+        self._stop: Callable[[], bool] = lambda: False
+
+    def run(self, top: float, leaf: Leaf, stop: Callable[[], bool]) -> None:
+        """Show `leaf` every placement whose bound is below `top`, cheapest children first.
+
+        Args:
+            top: only bounds below it count; `leaf` may lower it.
+            leaf: called for each complete placement.
+            stop: asked now and then whether to give up.
+
+        Raises:
+            OutOfBudgetError: `stop` said so.
+        """
+        self._top, self._leaf, self._stop = top, leaf, stop
+        if self._buckets.bound < top:
+            self._descend(0, self._buckets.bound)
+
+    def _ban_rows(self) -> list[list[tuple[int, Floats]]]:
+        """For each depth, (earlier point, bans as costs: its candidates by this point's)."""
+        rows: list[list[tuple[int, Floats]]] = []
+        for depth, point in enumerate(self._order):
+            found = []
+            for earlier in self._order[:depth]:
+                a, b = min(point, earlier), max(point, earlier)
+                ban = self._placing.bans.get((a, b))
+                if ban is not None:
+                    found.append((earlier, ban_costs(ban if earlier == a else ban.T)))
+            rows.append(found)
+        return rows
+
+    def _descend(self, depth: int, bound: float) -> None:
+        self.tally.nodes += 1
+        if self.tally.nodes % 64 == 0 and self._stop():
+            raise OutOfBudgetError
+        if depth == len(self._order):
+            self._finish(bound)
+            return
+        costs = self._costs(depth, bound)
+        point = self._order[depth]
+        good = np.flatnonzero(costs < self._top)
+        for k in good[np.argsort(costs[good], kind="stable")]:
+            if costs[k] >= self._top:
+                break
+            taken = self._take(point, int(k))
+            if taken is None:
+                continue
+            self._at[point] = int(k)
+            self._descend(depth + 1, float(costs[k]))
+            self._give_back(taken)
+        self._at[point] = -1
+
+    def _costs(self, depth: int, bound: float) -> Floats:
+        """The bound after each choice for the point at `depth`."""
+        bucket = self._buckets.order[depth]
+        base = bound - sum(self._cell(t) for t in bucket.left)
+        costs = np.full(len(self._placing.candidates[bucket.point]), base)
+        for table in bucket.inside:
+            costs += table.cells[tuple(self._at[p] for p in table.scope[:-1])]
+        for earlier, rows in self._bans[depth]:
+            costs += rows[self._at[earlier]]
+        return costs
+
+    def _cell(self, table: Table) -> float:
+        return float(table.cells[tuple(self._at[p] for p in table.scope)])
+
+    def _take(self, point: int, candidate: int) -> list[tuple[Key, Exact]] | None:
+        """Use up what the point needs there; None if it isn't left."""
+        needs = self._placing.rooms[point][candidate]
+        for key, amount in needs:
+            if self._used.get(key, 0) + amount > self._placing.instance.free(key):
+                return None
+        for key, amount in needs:
+            self._used[key] = self._used.get(key, 0) + amount
+        return list(needs)
+
+    def _give_back(self, taken: list[tuple[Key, Exact]]) -> None:
+        for key, amount in taken:
+            self._used[key] -= amount
+
+    def _finish(self, bound: float) -> None:
+        self.tally.leaves += 1
+        places = tuple(
+            self._placing.candidates[p][self._at[p]] for p in range(len(self._placing.candidates))
+        )
+        better = self._leaf(places, bound)
+        if better is not None:
+            self._top = min(self._top, better)

@@ -1,0 +1,244 @@
+"""What a VLink costs at least between any two hosts: its shortest path if it were alone.
+
+The sum over all VLinks is a lower bound on the cost of a placement, and on most requests a tight
+one; placements are searched by it and routed afterwards. All pairs at once, in numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mip.instance import Instance, VLink
+from mip.objectives import Weights
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+_ROUND = 1e-9
+
+
+@dataclass(frozen=True)
+class Field:
+    """Shortest distances through one part of the network.
+
+    Attributes:
+        rows: vertex to its row, for the vertices that may be passed through.
+        away: distances between rows (rows by rows), infinite where there is no way.
+        steps: cost of each edge by number, infinite where the edge may not be used.
+    """
+
+    rows: dict[int, int]
+    away: Floats
+    steps: Floats
+
+
+class Metric:
+    """Distances for the VLinks of one instance, VLinks alike sharing their tables."""
+
+    def __init__(self, instance: Instance, weights: Weights) -> None:
+        self._instance = instance
+        self._weights = weights
+        self._fields: dict[tuple[Any, ...], Field] = {}
+        self._of: dict[int, tuple[Field, float]] = {}
+        self._rests: dict[tuple[int, int], list[float]] = {}
+
+    def field(self, index: int) -> tuple[Field, float]:
+        """The distances of a VLink, and the factor to multiply them with."""
+        if index not in self._of:
+            vlink = self._instance.vlinks[index]
+            wanted = self._instance.problem.request.elements[vlink.id]
+            steps = self._steps(vlink, lambda link: self._weights.carry(wanted, link))
+            finite = steps[np.isfinite(steps)]
+            factor = float(finite.max(initial=0.0))
+            if factor > 0:
+                steps = np.round(steps / factor, 12)
+            key = ("cost", steps.tobytes(), vlink.vertices)
+            if key not in self._fields:
+                self._fields[key] = self._solve(vlink, steps)
+            self._of[index] = (self._fields[key], factor)
+        return self._of[index]
+
+    def latency(self, index: int) -> Field:
+        """Least latencies, in seconds; what switches add is left out."""
+        vlink = self._instance.vlinks[index]
+        network = self._instance.network
+        steps = self._steps(vlink, lambda link: float(network.latency(link.id)))
+        key = ("latency", steps.tobytes(), vlink.vertices)
+        if key not in self._fields:
+            self._fields[key] = self._solve(vlink, steps)
+        return self._fields[key]
+
+    def table(self, index: int, a: int, b: int) -> Floats:
+        """Least cost of a VLink between each candidate of point `a` and each of point `b`.
+
+        0 on one vertex, infinite where no path exists or none meets the latency bound.
+        """
+        vlink = self._instance.vlinks[index]
+        starts = self._instance.points[a].candidates
+        ends = self._instance.points[b].candidates
+        field, factor = self.field(index)
+        table = self._between(field, starts, ends) * factor
+        table[np.isnan(table)] = np.inf
+        if vlink.latency_max is not None:
+            slow = self._between(self.latency(index), starts, ends)
+            table[slow > float(vlink.latency_max) * (1 + _ROUND) + _ROUND**2] = np.inf
+        alike = np.asarray(starts)[:, None] == np.asarray(ends)[None, :]
+        table[alike] = 0.0
+        return table
+
+    def rest(self, index: int, end: int) -> list[float]:
+        """For each row of the VLink's field, the distance to the vertex `end`, without factor."""
+        field, _ = self.field(index)
+        key = (id(field), end)
+        if key not in self._rests:
+            rows, costs = self._doors(field, (end,))
+            best = np.full(len(field.rows), np.inf)
+            for row, cost in zip(rows[0], costs[0], strict=True):
+                if field.rows:
+                    np.minimum(best, field.away[:, row] + cost, out=best)
+            self._rests[key] = best.tolist()
+        return self._rests[key]
+
+    def from_vertex(self, index: int, start: int, rest: Sequence[float], end: int) -> float:
+        """The distance from a vertex to another, given the `rest` of the latter."""
+        field, _ = self.field(index)
+        if start in field.rows:
+            return float(rest[field.rows[start]])
+        ways = []
+        for e, near in self._instance.network.incident[start]:
+            if near == end:
+                ways.append(float(field.steps[e]))
+            elif near in field.rows:
+                ways.append(float(field.steps[e]) + rest[field.rows[near]])
+        return min(ways, default=np.inf)
+
+    def _steps(self, vlink: VLink, cost: Callable[[Any], float]) -> Floats:
+        network = self._instance.network
+        steps = np.full(len(network.edges), np.inf)
+        elements = network.substrate.elements
+        for e in vlink.edges:
+            link = network.edges[e].link
+            steps[e] = 0.0 if link is None else cost(elements[link])
+            for v in (network.edges[e].u, network.edges[e].v):
+                if network.element(v).is_link:  # passed on two of its edges: half on each
+                    steps[e] += cost(network.element(v)) / 2
+        return steps
+
+    def _solve(self, vlink: VLink, steps: Floats) -> Field:
+        network = self._instance.network
+        passing = sorted(vlink.vertices)
+        rows = {v: r for r, v in enumerate(passing)}
+        near: list[list[tuple[int, float]]] = [[] for _ in passing]
+        for e in vlink.edges:
+            edge = network.edges[e]
+            u, v = rows.get(edge.u), rows.get(edge.v)
+            if u is not None and v is not None:
+                near[u].append((v, float(steps[e])))
+                near[v].append((u, float(steps[e])))
+        return Field(rows, _all_pairs(near), steps)
+
+    def _between(self, field: Field, starts: Sequence[int], ends: Sequence[int]) -> Floats:
+        first, first_cost = self._doors(field, starts)
+        last, last_cost = self._doors(field, ends)
+        best = np.full((len(starts), len(ends)), np.inf)
+        if not field.rows:
+            return self._direct(field, starts, ends, best)
+        for i in range(first.shape[1]):
+            for j in range(last.shape[1]):
+                way = field.away[first[:, i][:, None], last[:, j][None, :]]
+                np.minimum(best, way + first_cost[:, i][:, None] + last_cost[:, j], out=best)
+        return self._direct(field, starts, ends, best)
+
+    def _doors(self, field: Field, vertices: Sequence[int]) -> tuple[Ints, Floats]:
+        """For each vertex the rows where its paths enter the field, and what that costs."""
+        network = self._instance.network
+        doors: list[list[tuple[int, float]]] = []
+        for v in vertices:
+            if v in field.rows:
+                doors.append([(field.rows[v], 0.0)])
+                continue
+            best: dict[int, float] = {}
+            for e, near in network.incident[v]:
+                row = field.rows.get(near)
+                if row is not None and np.isfinite(field.steps[e]):
+                    best[row] = min(best.get(row, np.inf), float(field.steps[e]))
+            doors.append(sorted(best.items()))
+        width = max((len(d) for d in doors), default=0) or 1
+        rows = np.zeros((len(vertices), width), dtype=np.int64)
+        costs = np.full((len(vertices), width), np.inf)
+        for k, found in enumerate(doors):
+            for j, (row, cost) in enumerate(found):
+                rows[k, j] = row
+                costs[k, j] = cost
+        return rows, costs
+
+    def _direct(
+        self,
+        field: Field,
+        starts: Sequence[int],
+        ends: Sequence[int],
+        best: Floats,
+    ) -> Floats:
+        """Hosts joined to each other without anything between."""
+        network = self._instance.network
+        at = {v: k for k, v in enumerate(ends)}
+        for k, v in enumerate(starts):
+            if v in field.rows:
+                continue
+            for e, near in network.incident[v]:
+                if near in at and near not in field.rows:
+                    best[k, at[near]] = min(best[k, at[near]], field.steps[e])
+        return best
+
+
+def _all_pairs(near: Sequence[Sequence[tuple[int, float]]]) -> Floats:
+    """Distances between all vertices: by levels where every step costs the same, else by rounds."""
+    n = len(near)
+    if n == 0:
+        return np.zeros((0, 0))
+    width = max((len(found) for found in near), default=0) or 1
+    to = np.tile(np.arange(n)[:, None], (1, width))
+    cost = np.full((n, width), np.inf)
+    for v, found in enumerate(near):
+        for k, (u, step) in enumerate(found):
+            to[v, k] = u
+            cost[v, k] = step
+    finite = cost[np.isfinite(cost)]
+    if finite.size and finite.min() == finite.max() > 0:
+        return _levels(to) * float(finite[0])
+    return _rounds(to, cost)
+
+
+def _levels(to: Ints) -> Floats:
+    n, width = to.shape
+    away = np.full((n, n), np.inf)
+    seen = np.eye(n, dtype=bool)
+    away[seen] = 0.0
+    edge = seen.copy()
+    level = 0
+    while edge.any():
+        level += 1
+        reached = np.zeros_like(seen)
+        for k in range(width):
+            reached |= edge[to[:, k]]
+        edge = reached & ~seen
+        away[edge] = level
+        seen |= edge
+    return away
+
+
+def _rounds(to: Ints, cost: Floats) -> Floats:
+    n, width = to.shape
+    away = np.full((n, n), np.inf)
+    np.fill_diagonal(away, 0.0)
+    while True:
+        better = away.copy()
+        for k in range(width):
+            np.minimum(better, away[to[:, k]] + cost[:, k][:, None], out=better)
+        if np.array_equal(better, away):
+            return away
+        away = better

@@ -1,0 +1,186 @@
+"""The exact method for sums over VNodes and VLinks: best placements first, routed one by one.
+
+A placement's bound counts every VLink's shortest path as if it were alone. Placements are searched
+depth-first under bounds from bucket elimination; each that could beat the best is routed within
+what links have left, exactly. What remains below the best after that is nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mip.arcflow import Scope
+from mip.branching import Branching, Leaf, OutOfBudgetError
+from mip.buckets import CELLS, eliminate
+from mip.exact import Found, Search, solve_plain
+from mip.instance import Instance
+from mip.linear import Ending
+from mip.mapping import Draft, Route, chosen_values, value_of
+from mip.metric import Metric
+from mip.objectives import Weights
+from mip.placing import Placing, build_placing
+from mip.routing import Router, UnsureError
+
+_RISE = 0.02
+_RISE_END = 0.7
+"""How far above the bound the first search looks, as a share of it; doubled each time."""
+
+_STEPS = 20_000
+"""Path steps for one placement before the whole program decides on its paths."""
+
+
+def placeable(instance: Instance, weights: Weights) -> bool:
+    """Whether the method applies: a sum as objective, no cost of passing a switch or provider."""
+    if not weights.additive or any(v.latency_min for v in instance.vlinks):
+        return False
+    request, network = instance.problem.request, instance.network
+    return not any(
+        weights.carry(request.elements[vlink.id], network.element(v))
+        for vlink in instance.vlinks
+        for v in vlink.vertices
+        if not network.element(v).is_link
+    )
+
+
+@dataclass
+class Trace:
+    """What a search by placements did: for benchmarks and for the guard."""
+
+    leaves: int = 0
+    failed: int = 0
+    programs: int = 0
+    nodes: int = 0
+
+
+@dataclass
+class PlacedSearch:
+    """One search by placements.
+
+    Attributes:
+        instance: what to embed.
+        weights: an additive objective.
+        search: how to solve what is left to the whole program, and when to stop.
+        best: the best mapping so far.
+        value: its value.
+    """
+
+    instance: Instance
+    weights: Weights
+    search: Search
+    best: Draft | None = None
+    value: float = float("inf")
+    bound: float = float("-inf")
+    trace: Trace = field(default_factory=Trace)
+    _ceiling: float = float("inf")
+
+    def run(self, cells: int = CELLS) -> Found | None:
+        """Search until nothing better is left or the time is over; None if it isn't the way.
+
+        Args:
+            cells: how large tables may be; smaller is sooner ready and less sharp.
+        """
+        metric = Metric(self.instance, self.weights)
+        placing = build_placing(self.instance, self.weights, metric)
+        buckets = eliminate(placing, cells)
+        self.bound = buckets.bound
+        router = Router(self.instance, metric)
+        branching = Branching(placing, buckets)
+
+        def leaf(places: tuple[int, ...], bound: float) -> float | None:
+            return self._leaf(placing, router, places, bound)
+
+        try:
+            if not self._any(branching):
+                return Found(Ending.INFEASIBLE)
+            self._deepen(placing, branching, leaf)
+        except OutOfBudgetError:
+            if self.best is None and not self.search.clock.over():
+                return None
+            ending = Ending.UNKNOWN if self.best is None else Ending.FEASIBLE
+            return Found(ending, self.best, self.bound)
+        finally:
+            self.trace.nodes = branching.tally.nodes
+        bound = min(self.value, max(self.bound, self._best_top(placing)))
+        return Found(Ending.OPTIMAL, self.best, bound if self.search.gap else self.value)
+
+    def _any(self, branching: Branching) -> bool:
+        """Whether there is a placement at all, paths aside.
+
+        Raises:
+            OutOfBudgetError: out of time.
+        """
+        found = False
+
+        def leaf(_places: tuple[int, ...], _bound: float) -> float | None:
+            nonlocal found
+            found = True
+            return float("-inf")
+
+        branching.run(float("inf"), leaf, self.search.clock.over)
+        return found
+
+    def _deepen(self, placing: Placing, branching: Branching, leaf: Leaf) -> None:
+        """Search below a ceiling that rises: little slack for paths, few placements to route.
+
+        Raises:
+            OutOfBudgetError: out of time, or nothing found far above the bound.
+        """
+        base, rise = max(abs(self.bound), placing.step), _RISE
+        while rise <= _RISE_END:
+            self._ceiling = min(self.bound + base * rise, self._best_top(placing))
+            branching.run(self._ceiling, leaf, self.search.clock.over)
+            if self.best is not None:
+                return
+            self.bound = self._ceiling
+            rise *= 2
+        raise OutOfBudgetError
+
+    def _best_top(self, placing: Placing) -> float:
+        """Bounds from here on can't lead to anything better."""
+        if self.best is None:
+            return float("inf")
+        closer = max(placing.step - 1e-6, 1e-9, self.search.gap * abs(self.value))
+        return self.value - closer
+
+    def _top(self, placing: Placing) -> float:
+        return min(self._ceiling, self._best_top(placing))
+
+    def _leaf(
+        self, placing: Placing, router: Router, places: tuple[int, ...], bound: float
+    ) -> float | None:
+        self.trace.leaves += 1
+        slack = self._top(placing) - bound
+        draft = self._routed(router, places, slack)
+        if draft is None:
+            self.trace.failed += 1
+            return None
+        value = value_of(self.instance, self.weights, draft)
+        if value >= self.value:
+            return None
+        self.best, self.value = draft, value
+        if self.search.progress is not None:
+            self.search.progress(value, self.bound)
+        return self._top(placing)
+
+    def _routed(self, router: Router, places: tuple[int, ...], slack: float) -> Draft | None:
+        if all(len(v.points) == 2 and v.protection == "none" for v in self.instance.vlinks):
+            try:
+                found = router.route(places, slack, _STEPS)
+            except UnsureError:
+                return self._by_program(places)
+            if found is None:
+                return None
+            order: tuple[Route, ...] = tuple(found[0][i] for i in range(len(self.instance.vlinks)))
+            draft = Draft(places, order, {})
+            return draft if chosen_values(self.instance, draft) is not None else None
+        return self._by_program(places)
+
+    def _by_program(self, places: tuple[int, ...]) -> Draft | None:
+        """Routes for one placement from the whole program, its hosts fixed."""
+        self.trace.programs += 1
+        scope = Scope(hosts={i: frozenset((v,)) for i, v in enumerate(places)})
+        quiet = Search(self.search.solver, self.search.clock, 0.0, self.search.seed)
+        found = solve_plain(self.instance, self.weights, quiet, scope=scope)
+        if found.draft is None and found.ending is not Ending.INFEASIBLE:
+            raise OutOfBudgetError
+        return found.draft

@@ -1,0 +1,232 @@
+"""Paths for a given placement, within what links have left: all of them or proof that none fit.
+
+A depth-first search over VLinks, widest first, each over its paths by cost up to the slack that is
+left; where a VLink finds none, the search jumps back to the last VLink that stands in its way.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mip.amounts import Exact
+from mip.capacity import Key
+from mip.instance import Instance, VLink
+from mip.mapping import Route, path_route
+from mip.metric import Field, Metric
+
+_SLACK = 1e-9
+
+
+class UnsureError(Exception):
+    """The search was too long to tell."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """A path of one VLink: its vertices and edges in order, and its cost."""
+
+    vertices: tuple[int, ...]
+    edges: tuple[int, ...]
+    cost: float
+
+
+@dataclass
+class _Way:
+    """What the search needs to know of one VLink between two given vertices."""
+
+    index: int
+    vlink: VLink
+    start: int
+    end: int
+    field: Field
+    factor: float
+    rest: list[float]
+    least: float
+
+
+class Router:
+    """Routes placements of one instance; VLinks must have two ends and no protection."""
+
+    def __init__(self, instance: Instance, metric: Metric) -> None:
+        self._instance = instance
+        self._metric = metric
+        self._edge_keys: dict[tuple[int, int], tuple[tuple[Key, Exact], ...]] = {}
+        self._vertex_keys: dict[tuple[int, int], tuple[tuple[Key, Exact], ...]] = {}
+        self._used: dict[Key, Exact] = defaultdict(int)
+        self._users: dict[Key, set[int]] = defaultdict(set)
+        self._paths: dict[int, Path] = {}
+        self._detours: dict[int, float] = {}
+        self._ways: list[_Way] = []
+        self._steps = 0
+
+    def route(
+        self, places: Sequence[int], slack: float, steps: int
+    ) -> tuple[dict[int, Route], float] | None:
+        """Routes that cost at most `slack` more than the shortest, and their cost; None if none.
+
+        Args:
+            places: the vertex of each point.
+            slack: in units of the objective.
+            steps: how many path steps may be tried.
+
+        Raises:
+            UnsureError: not settled within `steps`.
+        """
+        self._used.clear()
+        self._users.clear()
+        self._paths.clear()
+        self._detours.clear()
+        self._steps = steps
+        self._ways = self._prepare(places)
+        if any(not np.isfinite(w.least) for w in self._ways):
+            return None
+        if self._search(0, slack) is not None:
+            return None
+        routes = {
+            i: path_route(self._instance, self._instance.vlinks[i], list(p.vertices), list(p.edges))
+            for i, p in self._paths.items()
+        }
+        for index, vlink in enumerate(self._instance.vlinks):
+            if index not in routes:
+                at = places[vlink.points[0]] if vlink.points else 0
+                routes[index] = path_route(self._instance, vlink, [at], [])
+        return routes, sum(p.cost for p in self._paths.values())
+
+    def _prepare(self, places: Sequence[int]) -> list[_Way]:
+        ways = []
+        for index, vlink in enumerate(self._instance.vlinks):
+            if len(vlink.points) == 2 and places[vlink.points[0]] != places[vlink.points[1]]:
+                start, end = places[vlink.points[0]], places[vlink.points[1]]
+                field, factor = self._metric.field(index)
+                rest = self._metric.rest(index, end)
+                least = self._metric.from_vertex(index, start, rest, end)
+                ways.append(_Way(index, vlink, start, end, field, factor, rest, least))
+        return sorted(ways, key=lambda w: (-w.vlink.bandwidth, -w.least, w.index))
+
+    def _search(self, depth: int, slack: float) -> set[int] | None:
+        """None once all from `depth` on are routed; else the earlier VLinks in the way."""
+        if depth == len(self._ways):
+            return None
+        way = self._ways[depth]
+        blocked: set[Key] = set()
+        reasons: set[int] = set()
+        for path in self._options(way, slack, blocked):
+            needs = self._needs(way, path)
+            over = [k for k, a in needs.items() if self._room(k) < a]
+            if over:
+                blocked.update(over)
+                continue
+            self._take(way, path, needs)
+            failed = self._search(depth + 1, slack - (path.cost - way.least * way.factor))
+            if failed is None:
+                return None
+            self._give_back(way, needs)
+            if way.index not in failed:
+                return failed
+            reasons |= failed - {way.index}
+        for key in blocked:
+            reasons |= self._users[key]
+        reasons |= {i for i, d in self._detours.items() if d > _SLACK}
+        return reasons - {way.index}
+
+    def _room(self, key: Key) -> Exact:
+        return self._instance.free(key) - self._used[key]
+
+    def _needs(self, way: _Way, path: Path) -> dict[Key, Exact]:
+        needs: dict[Key, Exact] = defaultdict(int)
+        for e in path.edges:
+            for key, amount in self._of_edge(way, e):
+                needs[key] += amount
+        route = path_route(self._instance, way.vlink, list(path.vertices), list(path.edges))
+        for v in path.vertices:
+            if self._instance.network.ids[v] in route.on:
+                for key, amount in self._of_vertex(way, v):
+                    needs[key] += amount
+        return needs
+
+    def _take(self, way: _Way, path: Path, needs: dict[Key, Exact]) -> None:
+        for key, amount in needs.items():
+            self._used[key] += amount
+            self._users[key].add(way.index)
+        self._paths[way.index] = path
+        self._detours[way.index] = path.cost - way.least * way.factor
+
+    def _give_back(self, way: _Way, needs: dict[Key, Exact]) -> None:
+        for key, amount in needs.items():
+            self._used[key] -= amount
+            self._users[key].discard(way.index)
+        del self._paths[way.index]
+        del self._detours[way.index]
+
+    def _of_edge(self, way: _Way, e: int) -> tuple[tuple[Key, Exact], ...]:
+        found = self._edge_keys.get((way.index, e))
+        if found is None:
+            link = self._instance.network.edges[e].link
+            found = () if link is None else self._instance.keys_of(link, way.vlink)
+            self._edge_keys[way.index, e] = found
+        return found
+
+    def _of_vertex(self, way: _Way, v: int) -> tuple[tuple[Key, Exact], ...]:
+        found = self._vertex_keys.get((way.index, v))
+        if found is None:
+            found = self._instance.keys_of(self._instance.network.ids[v], way.vlink)
+            self._vertex_keys[way.index, v] = found
+        return found
+
+    def _options(self, way: _Way, slack: float, blocked: set[Key]) -> Iterator[Path]:
+        """Simple paths of a VLink within `slack`, over edges with room, cheaper ones first.
+
+        Keys that keep an edge out are added to `blocked`.
+        """
+        allowed = way.least + (slack + _SLACK) / way.factor if way.factor else np.inf
+        levels = [way.least, allowed] if way.factor else [np.inf]
+        seen: set[tuple[int, ...]] = set()
+        for top in dict.fromkeys(levels):
+            for vertices, edges, cost in self._walks(way, top + _SLACK, blocked):
+                if edges not in seen:
+                    seen.add(edges)
+                    yield Path(vertices, edges, cost * way.factor)
+
+    def _walks(
+        self, way: _Way, top: float, blocked: set[Key]
+    ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], float]]:
+        network = self._instance.network
+        rows, steps, rest = way.field.rows, way.field.steps, way.rest
+        lag_top = None if way.vlink.latency_max is None else way.vlink.latency_max
+        stack: list[tuple[tuple[int, ...], tuple[int, ...], float]] = [((way.start,), (), 0.0)]
+        while stack:
+            vertices, edges, cost = stack.pop()
+            at = vertices[-1]
+            self._steps -= 1
+            if self._steps < 0:
+                raise UnsureError
+            if at == way.end:
+                if lag_top is None or self._lag(way, vertices, edges) <= lag_top:
+                    yield vertices, edges, cost
+                continue
+            nexts = []
+            for e, near in network.incident[at]:
+                if near == way.end:
+                    further = 0.0
+                elif near in rows:
+                    further = rest[rows[near]]
+                else:
+                    continue
+                total = cost + float(steps[e])
+                if total + further > top or near in vertices:
+                    continue
+                short = [k for k, a in self._of_edge(way, e) if self._room(k) < a]
+                if short:
+                    blocked.update(short)
+                    continue
+                nexts.append((total + further, (*vertices, near), (*edges, e), total))
+            nexts.sort(key=lambda n: -n[0])
+            stack.extend((v, ed, c) for _, v, ed, c in nexts)
+
+    def _lag(self, way: _Way, vertices: tuple[int, ...], edges: tuple[int, ...]) -> Exact:
+        route = path_route(self._instance, way.vlink, list(vertices), list(edges))
+        return sum(self._instance.network.latency(e) for e in route.on)
