@@ -10,7 +10,7 @@ from typing import Any
 
 from cloudnet_sdn.plugins.calls import shell
 from cloudnet_sdn.plugins.registry import Context, Extension
-from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task
+from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
 from cloudnet_sdn.wire.faults import NotFound
 from mip.model import Code, Reason
 from rdl.graph import Element, Graph, Placement
@@ -54,7 +54,9 @@ class OpenFlowPlugin:
         """Have the path set up; answers once every switch has confirmed."""
         with shell(TARGET, task.elements):
             got = self._call("vlinks.put", task.spec["key"], task.spec["vlink"])
-        return {"path": got.get("path", [])}
+        if got["state"] != "up":
+            raise Transient(f"{task.spec['key']} is {got['state']}: {got['reason']}")
+        return {"path": got["path"]}
 
     def confirm(self, task: Task) -> Json:
         """Nothing more to do: what is made stays."""
@@ -63,7 +65,10 @@ class OpenFlowPlugin:
     def remove(self, task: Task) -> None:
         """Have its flows removed."""
         with shell(TARGET, task.elements):
-            self._call("vlinks.delete", task.spec["key"])
+            got = self._call("vlinks.delete", task.spec["key"])
+        if got["state"] != "gone":
+            # A switch that is away may still carry the tags: they aren't free yet.
+            raise Transient(f"{task.spec['key']} is {got['state']}: {got['reason']}")
 
     def observe(self, task: Task) -> Mapping[str, Observation]:
         """What the controller sees of it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import datetime as dt
+import json
 import logging
 import re
 import secrets
@@ -33,7 +34,7 @@ from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.wire.faults import BadRequest, Busy, Conflict, Gone, PeerAway
 from cloudnet_sdn.wire.identity import Caller
-from rdl.dump import dump
+from rdl.dump import dump, to_data
 from rdl.errors import DocumentError
 from rdl.graph import Graph, Layer
 from rdl.load import load_graph
@@ -123,11 +124,9 @@ class Negotiation:
         if not _REQUEST_ID.fullmatch(request_id):
             raise BadRequest("request_id: 1 to 200 printable ASCII characters are wanted")
         graph = parse_overlay(text)
-        canonical = dump(graph)
-        digest = substrate.digest_of(canonical)
-        known = self._known(caller, request_id, digest)
+        known = self._known(caller, request_id, _digest(graph))
         if known is None:
-            known = self._open(caller, request_id, graph, canonical, options)
+            known = self._open(caller, request_id, graph, options)
         return self._wait(known.id, options.wait_s)
 
     def _known(self, caller: Caller, request_id: str, digest: str) -> Offer | None:
@@ -142,7 +141,6 @@ class Negotiation:
         caller: Caller,
         request_id: str,
         graph: Graph,
-        canonical: str,
         options: RequestOptions,
     ) -> Offer:
         now = self._clock.now()
@@ -154,7 +152,7 @@ class Negotiation:
             cloudnet=cloudnet,
             owner=caller.uri,
             request_id=request_id,
-            digest=substrate.digest_of(canonical),
+            digest=_digest(graph),
             options=options.to_json(),
             state=OfferState.WORKING,
             lease_until=lease_until,
@@ -170,7 +168,7 @@ class Negotiation:
                 self._check_quota(conn, caller, graph)
                 cloudnets.insert(conn, record)
                 offers.insert(conn, offer)
-                offers.put_graph(conn, offer.id, GraphLayer.OL0, canonical)
+                offers.put_graph(conn, offer.id, GraphLayer.OL0, dump(graph))
                 cloudnets.record(conn, cloudnet, now, "requested", f"as {graph.name}")
         except IntegrityError as exc:
             again = self._known(caller, request_id, offer.digest)
@@ -470,6 +468,11 @@ def parse_overlay(text: str) -> Graph:
     if not graph.elements:
         raise BadRequest("graph:1:1: elements: there is nothing in it")
     return graph
+
+
+def _digest(graph: Graph) -> str:
+    """The same for two spellings of one graph."""
+    return substrate.digest_of(json.dumps(to_data(graph), sort_keys=True))
 
 
 def prefix_of(role: str) -> str:

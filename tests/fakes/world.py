@@ -1,0 +1,309 @@
+"""Providers and a broker in one process: real roles and stores, fake machines, a fake clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloudnet_sdn.ports import Rpc
+from cloudnet_sdn.roles.serve import Role
+from cloudnet_sdn.roles.settings import Settings, parse
+from cloudnet_sdn.store import offers, tasks
+from cloudnet_sdn.wire.identity import Caller, Kind
+from cloudnet_sdn.wire.tls import TlsFiles
+from mip.embedding import embed
+from mip.model import Options, Problem, Result
+from rdl.load import load_graph
+from fakes.loopback import Loopback
+from fakes.shells import Fabric, FakeAgent, FakeController, Site
+
+TENANT = Caller(Kind.TENANT, "acme")
+OTHER = Caller(Kind.TENANT, "rival")
+OPERATOR = Caller(Kind.OPERATOR, "olga")
+START = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+
+SUBSTRATE = """\
+rdl: 1
+graph: {name}
+layer: underlay
+elements:
+  - {{id: sn1, type: /node/host/server/namespace, resources: {{cpu: 8, memory: 16GiB, storage: 1TiB}},
+     features: {{site: {name}, arch: {arch1}, price.cpu: 0.1, currency: EUR}},
+     interfaces: [{{id: sn1.up, features: {{port: {name}-sn1-up}}}}]}}
+  - {{id: sn2, type: /node/host/server/namespace, resources: {{cpu: 8, memory: 16GiB, storage: 1TiB}},
+     features: {{site: {name}, arch: {arch2}, price.cpu: 0.1, currency: EUR}},
+     interfaces: [{{id: sn2.up, features: {{port: {name}-sn2-up}}}}]}}
+  - {{id: sw1, type: /node/switch/openflow, features: {{dpid: "00000000000000{n}1"}},
+     interfaces: [{{id: sw1.p1, features: {{port: 1}}}}, {{id: sw1.p2, features: {{port: 2}}}},
+                  {{id: sw1.p3, features: {{port: 3}}}}, {{id: sw1.p4, features: {{port: 4}}}}]}}
+  - {{id: sw2, type: /node/switch/openflow, features: {{dpid: "00000000000000{n}2"}},
+     interfaces: [{{id: sw2.p1, features: {{port: 1}}}}, {{id: sw2.p2, features: {{port: 2}}}},
+                  {{id: sw2.p3, features: {{port: 3}}}}]}}
+  - {{id: tbr, type: /node/bridge/tunnel,
+     interfaces: [{{id: tbr.data}},
+                  {{id: tbr.t1, features: {{peer: {peer}, tunnel: t1, latency: 8ms, vlan: {{min: 2000, max: 2099}}}},
+                   resources: {{bandwidth: 100Mbps}}}}]}}
+  - {{id: a, type: /link/ethernet, resources: {{bandwidth: 100Mbps}}, features: {{latency: 1ms}}, interfaces: [a.0, a.1]}}
+  - {{id: b, type: /link/ethernet, resources: {{bandwidth: 100Mbps}}, features: {{latency: 1ms}}, interfaces: [b.0, b.1]}}
+  - {{id: m, type: /link/ethernet, resources: {{bandwidth: 100Mbps}}, features: {{latency: 1ms}}, interfaces: [m.0, m.1]}}
+  - {{id: c, type: /link/ethernet, resources: {{bandwidth: 100Mbps}}, features: {{latency: 1ms}}, interfaces: [c.0, c.1]}}
+connections:
+  - [sn1.up, a.0]
+  - [sw1.p1, a.1]
+  - [sn2.up, b.0]
+  - [sw2.p1, b.1]
+  - [sw1.p2, m.0]
+  - [sw2.p2, m.1]
+  - [tbr.data, c.0]
+  - [sw1.p3, c.1]
+"""
+
+PAIR = """\
+rdl: 1
+graph: pair
+nodes:
+  web: {cpu: 2, memory: 1GiB}
+  db: {cpu: 2, memory: 1GiB}
+links:
+  web-db: {ends: [web, db], bandwidth: 10Mbps, addresses: [10.0.0.1/24, 10.0.0.2/24]}
+constraints:
+  - {apart: [web, db]}
+"""
+
+SPLIT = """\
+rdl: 1
+graph: shop
+nodes:
+  web: {cpu: 1, memory: 1GiB, site: berlin}
+  app: {cpu: 1, memory: 1GiB, site: berlin}
+  db: {cpu: 1, memory: 1GiB, site: munich}
+links:
+  web-app: {ends: [web, app], bandwidth: 10Mbps}
+  app-db: {ends: [app, db], bandwidth: 10Mbps, addresses: [10.0.0.1/24, 10.0.0.2/24]}
+  web-db: {ends: [web, db], bandwidth: 10Mbps}
+constraints:
+  - {apart: [web, app]}
+"""
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+@dataclass
+class FakeClock:
+    """Time that passes when the test says so. Sleeping takes a moment, but no time."""
+
+    time: dt.datetime = START
+
+    def now(self) -> dt.datetime:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.01))
+
+    def advance(self, seconds: float) -> None:
+        self.time += dt.timedelta(seconds=seconds)
+
+
+class DirectEmbedder:
+    """The real solver, in this process."""
+
+    def embed(self, problem: Problem, options: Options) -> Result:
+        return embed(problem, options)
+
+
+TIMING = {
+    "tick_s": 0.05,
+    "inventory_s": 0.0,
+    "shell_s": 5.0,
+    "peer_s": 2.0,
+    "hold_try_s": 0.5,
+    "solve_s": 20.0,
+    "retry_longest_s": 2.0,
+}
+
+
+@dataclass
+class Machine:
+    """A role with what it reaches; killed and started again as often as a test wants.
+
+    Attributes:
+        role: the running one.
+        peers: by URL, how its shells and providers are reached.
+    """
+
+    settings: Settings
+    clock: FakeClock
+    peers: dict[str, Loopback]
+    site: Site | None = None
+    role: Role = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.boot()
+
+    def boot(self) -> None:
+        """Start a process on the store that is there."""
+
+        def connect(url: str, tls: TlsFiles | None) -> Rpc:
+            return self.peers[url]
+
+        self.role = Role(
+            self.settings, clock=self.clock, embedder=DirectEmbedder(), connect=connect
+        )
+        self.role.reconciler.recover()
+
+    def kill(self) -> None:
+        """End the process without a word; threads of it that still run find their store closed."""
+        self.role.embedding.close()
+        self.role.negotiation.close()
+        self.role.store.close()
+
+    def call(self, method: str, *args: Any, caller: Caller = TENANT) -> Any:
+        """Call the facade over the wire format."""
+        return Loopback(self.role.service, caller).call(method, *args)
+
+    def settle(self, *, seconds: float = 10.0, quiet: bool = False) -> None:
+        """Tick until nothing is left to do; `quiet` lets no time pass."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.role.reconciler.tick()
+            self.role.reconciler.wait_for_inventory()
+            with self.role.store.read() as conn:
+                far = self.clock.now() + dt.timedelta(days=1)
+                left = tasks.due(conn, far)
+                working = offers.in_state(conn, offers.OfferState.WORKING)
+            if not left and not working:
+                return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"still to do: {left} {working}")
+            self.clock.advance(0.0 if quiet else 1.0)
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it properly."""
+        self.role.stop()
+
+
+def request(
+    machine: Machine, graph: str, request_id: str = "r1", caller: Caller = TENANT, **options: Any
+) -> Any:
+    """Stage one."""
+    return machine.call("negotiation.request", request_id, graph, options, caller=caller)
+
+
+def site(name: str, peer: str, n: str, arch1: str = "x86_64", arch2: str = "x86_64") -> Site:
+    """A provider's machines."""
+    text = SUBSTRATE.format(name=name, peer=peer, n=n, arch1=arch1, arch2=arch2)
+    graph = load_graph(text)
+    dpids = frozenset(str(e.features["dpid"]) for e in graph.nodes() if "dpid" in e.features)
+    agents = {h: FakeAgent() for h in ("sn1", "sn2", "tbr")}
+    return Site(graph, agents, FakeController(dpids=dpids))
+
+
+def provider(
+    folder: Path,
+    name: str,
+    peer: str,
+    n: str,
+    clock: FakeClock,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    **archs: str,
+) -> Machine:
+    """A PIP over fake machines."""
+    machines = site(name, peer, n, **archs)
+    file = folder / f"{name}.rdl.yaml"
+    text = (
+        SUBSTRATE.format(name=name, peer=peer, n=n, arch1="x86_64", arch2="x86_64")
+        if not archs
+        else SUBSTRATE.format(name=name, peer=peer, n=n, **archs)
+    )
+    file.write_text(text)
+    role = Caller(Kind.ROLE, name)
+    peers = {
+        f"http://{name}.{h}/RPC2": Loopback(a.service(), role) for h, a in machines.agents.items()
+    }
+    peers[f"http://{name}.controller/RPC2"] = Loopback(machines.controller.service(), role)
+    table = {
+        "kind": "pip",
+        "name": name,
+        "operators": ["olga"],
+        "api": {"listen": "127.0.0.1:0"},
+        "store": {"url": f"sqlite:///{folder / name}.db"},
+        "substrate": {"file": str(file)},
+        "agents": {h: f"http://{name}.{h}/RPC2" for h in machines.agents},
+        "controller": {"url": f"http://{name}.controller/RPC2"},
+        "vlans": {"min": 100, "max": 199},
+        "grant": [
+            {"caller": "cloudnet:role:vnp", "endpoint": "t1", "vlan": {"min": 2000, "max": 2049}}
+        ],
+        "timing": TIMING,
+        **(settings or {}),
+    }
+    return Machine(parse(table, folder), clock, peers, machines)
+
+
+class Federation:
+    """A VNP over two PIPs, berlin and munich, joined by the transit link `tr`.
+
+    Attributes:
+        wires: by provider, how the VNP reaches it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: FakeClock,
+        *,
+        archs: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self.clock = clock
+        given = archs or {}
+        self.berlin = provider(folder, "berlin", "munich", "b", clock, **given.get("berlin", {}))
+        self.munich = provider(folder, "munich", "berlin", "a", clock, **given.get("munich", {}))
+        self.pips = {"berlin": self.berlin, "munich": self.munich}
+        me = Caller(Kind.ROLE, "vnp")
+        self.wires = {n: Loopback(p.role.service, me) for n, p in self.pips.items()}
+        table = {
+            "kind": "vnp",
+            "name": "vnp",
+            "operators": ["olga"],
+            "api": {"listen": "127.0.0.1:0"},
+            "store": {"url": f"sqlite:///{folder / 'vnp.db'}"},
+            "pip": [{"name": n, "url": f"http://{n}/RPC2"} for n in self.pips],
+            "transit": [{"id": "tr", "ends": ["berlin.t1", "munich.t1"]}],
+            "timing": TIMING,
+        }
+        peers = {f"http://{n}/RPC2": w for n, w in self.wires.items()}
+        self.vnp = Machine(parse(table, folder), clock, peers)
+
+    def fabric(self) -> Fabric:
+        """Where frames go now."""
+        return Fabric(p.site for p in self.pips.values() if p.site)
+
+    def restart(self, name: str) -> None:
+        """Kill a PIP and start it again."""
+        self.pips[name].kill()
+        self.pips[name].boot()
+        self.wires[name].service = self.pips[name].role.service
+        self.wires[name].down = False
+
+    def settle(self) -> None:
+        """Let everybody finish."""
+        for _ in range(3):
+            for machine in (self.vnp, self.berlin, self.munich):
+                machine.settle()
+
+    def empty(self) -> bool:
+        """Whether nothing is left on any machine."""
+        return all(p.site is not None and p.site.empty() for p in self.pips.values())
+
+    def stop(self) -> None:
+        """End all processes."""
+        for machine in (self.vnp, self.berlin, self.munich):
+            machine.stop()

@@ -1,0 +1,30 @@
+"""Roles over fake machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from fakes.world import Federation, FakeClock, Machine, provider
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def pip(tmp_path, clock) -> Iterator[Machine]:
+    """A provider, berlin: hosts sn1, sn2; switches sw1, sw2; tunnel bridge tbr."""
+    machine = provider(tmp_path, "berlin", "munich", "b", clock)
+    yield machine
+    machine.stop()
+
+
+@pytest.fixture
+def federation(tmp_path, clock) -> Iterator[Federation]:
+    """A broker, vnp, over berlin and munich."""
+    made = Federation(tmp_path, clock)
+    yield made
+    made.stop()
