@@ -64,6 +64,7 @@ class Bridge:
         self.uplinks = tuple(uplinks)
         self._remote = remote
         self._lock = threading.Lock()
+        self._missing: tuple[str, ...] = ()
         self._connected: ovs.db.idl.Idl | None = None
 
     def close(self) -> None:
@@ -124,10 +125,15 @@ class Bridge:
         }
 
     def _trunk(self, bridge: Any, ports: list[AccessPort]) -> None:
-        for row in bridge.ports:
-            if row.name in self.uplinks:
-                row.vlan_mode = ["trunk"]
-                row.trunks = list(trunks(ports, row.name))
+        rows = {row.name: row for row in bridge.ports}
+        for uplink in self.uplinks:
+            if uplink in rows:
+                rows[uplink].vlan_mode = ["trunk"]
+                rows[uplink].trunks = list(trunks(ports, uplink))
+        missing = tuple(uplink for uplink in self.uplinks if uplink not in rows)
+        if missing != self._missing:
+            self._missing = missing
+            log.warning("bridge=%s lacks uplinks=%s", self.name, ",".join(missing) or "none now")
 
     def _ours(self, bridge: Any) -> list[Any]:
         return [row for row in bridge.ports if row.external_ids.get(_OWNER) == self._owner]
@@ -166,7 +172,7 @@ class Bridge:
                 self._carried_out(idl, txn.get_increment_new_value(), deadline)
             if status in (txn.SUCCESS, txn.UNCHANGED):
                 return
-            if status != txn.TRY_AGAIN:
+            if status != txn.TRY_AGAIN or time.monotonic() > deadline:
                 raise PeerAway(f"Open vSwitch refused a change: {status}: {txn.get_error()}")
 
     def _finish(self, txn: Any, idl: Any, deadline: float) -> str:
@@ -197,10 +203,11 @@ class Bridge:
         if self._connected is None:
             self._connected = self._connect()
         idl = self._connected
-        seen = None
-        while seen != idl.change_seqno:
-            seen = idl.change_seqno
+        quiet = 0
+        while quiet < 2:  # the first run hears that the connection broke, the second notes it
+            before = idl.change_seqno
             idl.run()
+            quiet = quiet + 1 if idl.change_seqno == before else 0
         deadline = time.monotonic() + CONNECT_S
         while not (idl.has_ever_connected() and idl._session.is_connected()):
             self._turn(idl, deadline)

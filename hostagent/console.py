@@ -147,24 +147,31 @@ def _relay(session: ServerConnection, argv: Sequence[str]) -> None:
     master, slave = pty.openpty()
     gone, go = os.pipe()
     try:
-        termios.tcsetwinsize(slave, _WINDOW)
-        os.fchown(slave, _NOBODY, _NOBODY)
-        shell = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave)
+        try:
+            termios.tcsetwinsize(slave, _WINDOW)
+            os.fchown(slave, _NOBODY, _NOBODY)
+            shell = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave)
+        finally:
+            os.close(slave)
+        shown = threading.Thread(target=_show, args=(master, gone, session), daemon=True)
+        shown.start()
+        _type(session, master)
     finally:
-        os.close(slave)
-    shown = threading.Thread(target=_show, args=(master, gone, session), daemon=True)
-    shown.start()
+        os.close(go)
+    shown.join()  # nobody may sit in a read when the terminal closes: it would not hang up
+    os.close(gone)
+    os.close(master)  # hangs up: the shell and its jobs get SIGHUP
+    _end(shell)
+    session.close(1000, "the shell has ended")
+
+
+def _type(session: ServerConnection, master: int) -> None:
+    """Hand what is typed to the shell until it or the client is gone."""
     try:
         for frame in session:
             _write(master, frame.encode() if isinstance(frame, str) else frame)
     except (ConnectionClosed, OSError) as exc:  # OSError: the shell has ended
         log.debug("console: %s", exc)
-    os.close(go)  # nobody may sit in a read when the terminal closes: it would not hang up
-    shown.join()
-    os.close(gone)
-    os.close(master)  # hangs up: the shell and its jobs get SIGHUP
-    _end(shell)
-    session.close(1000, "the shell has ended")
 
 
 def _show(master: int, gone: int, session: ServerConnection) -> None:

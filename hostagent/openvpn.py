@@ -14,16 +14,16 @@ import socket
 import time
 from pathlib import Path
 
-from hostagent.command import detach
+from hostagent.command import CommandFailedError, detach
 from hostagent.config import TunnelConfig
 
 log = logging.getLogger(__name__)
 
 _ANSWER_S = 1.0
 _END_S = 3.0
-_START_S = 5.0
-# Two pings lost are a peer gone; the tunnel then shows itself as down and calls again.
-_PING_S, _RESTART_S = 1, 4
+_START_S = 3.0
+# Five pings lost are a peer gone; the tunnel then shows itself as down and calls again.
+_PING_S, _RESTART_S = 1, 5
 
 
 def configuration(tunnel: TunnelConfig, tap: str, files: Path) -> str:
@@ -78,6 +78,7 @@ class OpenVpn:
         self._config = config
         self._file = files.with_suffix(".conf")
         self._pid_file = files.with_suffix(".pid")
+        self._log = files.with_suffix(".log")
         self._socket = files.with_suffix(".sock")
         self._netns = netns
 
@@ -93,11 +94,22 @@ class OpenVpn:
         self.stop()
         self._file.write_text(self._config, encoding="utf-8")
         enter = ["nsenter", f"--net={self._netns}"] if self._netns else []
-        detach([*enter, "openvpn", "--config", str(self._file)]).close()
+        argv = [*enter, "openvpn", "--config", str(self._file)]
+        self._log.unlink(missing_ok=True)
+        detach(argv).close()
         deadline = time.monotonic() + _START_S
-        while self.pid() is None and time.monotonic() < deadline:
+        while self.pid() is None:
+            if time.monotonic() > deadline:
+                raise CommandFailedError(argv, self._last_words())
             time.sleep(0.02)
         return True
+
+    def _last_words(self) -> str:
+        try:
+            lines = self._log.read_text("utf-8", errors="replace").splitlines()
+        except OSError:
+            return "it does not start"
+        return "; ".join(lines[-2:]) or "it does not start"
 
     def stop(self) -> None:
         """End it, whoever started it; nothing of it runs when this returns."""

@@ -42,11 +42,15 @@ class Records:
         self._sync()
 
     def load(self) -> dict[Key, dict[str, Any]]:
-        """All documents, by key in order. Half-written ones of a killed agent are swept away."""
+        """All documents, by key in order. Half-written ones of a killed agent are swept away.
+
+        Raises:
+            ValueError: one is damaged; it says which.
+        """
         for left in self._directory.glob(".*"):
             left.unlink(missing_ok=True)
         return {
-            Key(path.name.removesuffix(".json")): json.loads(path.read_text("utf-8"))
+            Key(path.name.removesuffix(".json")): _read(path)
             for path in sorted(self._directory.glob("*.json"))
         }
 
@@ -59,3 +63,13 @@ class Records:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except ValueError as exc:
+        raise ValueError(f"{path} is damaged: {exc}") from exc
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} is damaged: no document")  # noqa: TRY004
+    return document

@@ -53,6 +53,7 @@ class Agent:
         self._vnodes: VNodes | None = None
         self._consoles: Consoles | None = None
         self._stopping = threading.Event()
+        self._trouble = ""
         try:
             if config.bridge is not None:
                 self._bridge = _bridge(config, config.bridge)
@@ -87,12 +88,12 @@ class Agent:
             OSError: an address can't be had.
         """
         self._tunnels.start()
-        left = self._mend(None)
+        if self._vnodes is not None:
+            left = self._mend(self._vnodes.journalled())
+            threading.Thread(target=self._keep_mending, args=(left,), daemon=True).start()
         if self._consoles is not None:
             self._consoles.start()
         self._server.start()
-        if left is not None:
-            threading.Thread(target=self._keep_mending, args=(left,), daemon=True).start()
         log.info("agent name=%s serves url=%s", self.config.name, self.url)
 
     def stop(self) -> None:
@@ -105,25 +106,28 @@ class Agent:
         if self._bridge is not None:
             self._bridge.close()
 
-    def _mend(self, keys: list[Key] | None) -> list[Key] | None:
-        """Bring about what is wanted of `keys` (None: all).
-
-        Returns:
-            What has to be tried again, empty for all of it; None for nothing.
-        """
+    def _mend(self, keys: list[Key]) -> list[Key]:
+        """See to the bridge and to what is wanted of `keys`; answers what is to be tried again."""
         if self._vnodes is None or self._bridge is None:
-            return None
+            return []
         try:
             self._bridge.apply()
         except PeerAway as exc:
-            log.warning("bridge=%s: %s", self._bridge.name, exc)
-            return keys or []
-        return self._vnodes.adopt(keys) or None
+            self._tell(f"bridge={self._bridge.name}: {exc}")
+            return keys
+        self._tell("")
+        return self._vnodes.adopt(keys)
 
-    def _keep_mending(self, keys: list[Key]) -> None:
-        left: list[Key] | None = keys
-        while left is not None and not self._stopping.wait(_MEND_S):
-            left = self._mend(left or None)
+    def _keep_mending(self, left: list[Key]) -> None:
+        """Uplinks may be taken away and come back carrying everything: see to them for good."""
+        while not self._stopping.wait(_MEND_S):
+            left = self._mend(left)
+
+    def _tell(self, trouble: str) -> None:
+        """Log a trouble once."""
+        if trouble and trouble != self._trouble:
+            log.warning("%s", trouble)
+        self._trouble = trouble
 
 
 def purge(config: Config) -> None:

@@ -109,17 +109,18 @@ class VNodes:
         self._lock = threading.Lock()
         self._one_at_a_time = [threading.RLock() for _ in range(_LOCKS)]
 
-    def adopt(self, keys: Collection[Key] | None = None) -> list[Key]:
-        """Complete what a killed agent had begun, and rebuild what a reboot of the machine took.
+    def journalled(self) -> list[Key]:
+        """Keys of all VNodes that somebody wants, or wants gone."""
+        return sorted(self._known)
 
-        Args:
-            keys: which; None for all.
+    def adopt(self, keys: Collection[Key]) -> list[Key]:
+        """Complete what a killed agent had begun, and rebuild what a reboot of the machine took.
 
         Returns:
             Those that could not be brought about now: try again.
         """
         left = []
-        for key in list(self._known if keys is None else keys):
+        for key in keys:
             try:
                 with self._one(key):
                     self._adopt(key)

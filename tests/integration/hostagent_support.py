@@ -20,6 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
 from cloudnet_sdn import pki
 from cloudnet_sdn.wire.client import Client
 from cloudnet_sdn.wire.faults import CloudnetError
@@ -251,6 +254,33 @@ def spec(*interfaces: dict[str, Any]) -> dict[str, Any]:
             for one in interfaces
         ],
     }
+
+
+def certificate(lab: Lab, number: int) -> TlsFiles:
+    """What a tunnel's end shows, from an authority of its own; the same at every call."""
+    home = lab.directory / f"wan{number}"
+    if not home.exists():
+        pki.init_authority(home, f"site{number}")
+        return pki.issue(home, f"cloudnet:role:s{number}", out=home / "tbr")
+    return TlsFiles(home / "ca.pem", home / "tbr" / "cert.pem", home / "tbr" / "key.pem")
+
+
+def tunnel_config(place: dict[str, Any], local: str, remote: str, own: TlsFiles, peer: TlsFiles):
+    """The TOML of a tunnel `t1` in a place: `netns`, and `port` as the data plane."""
+    shown = x509.load_pem_x509_certificate(peer.cert.read_bytes())
+    fingerprint = shown.fingerprint(hashes.SHA256()).hex(":")
+    return f"""
+[[tunnel]]
+name = "t1"
+bridge = "br-t1"
+port = "{place["port"]}"
+netns = "{place["netns"]}"
+local = "{local}"
+remote = "{remote}:1194"
+cert = "{own.cert}"
+key = "{own.key}"
+peer_fingerprint = "{fingerprint}"
+"""
 
 
 def client_context(files: TlsFiles) -> ssl.SSLContext:

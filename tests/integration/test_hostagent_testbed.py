@@ -9,11 +9,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hostagent_support import ROOT, Lab, Tap, spec, tool, until
+from hostagent_support import ROOT, Agent, Lab, certificate, spec, tool, tunnel_config, until
 
 pytestmark = pytest.mark.mininet
 
 SCRIPT = ["/usr/bin/python3", str(ROOT / "mininet" / "testbed.py")]
+RESERVED = 20e6
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -132,29 +133,18 @@ def test_names_that_are_taken_are_refused_and_left_alone(state, tmp_path):
     process.stderr.close()
 
 
-def test_agents_run_vnodes_and_a_tunnel_on_it(state, tmp_path, need):
-    """VNodes of two hosts meet over switches that an operator programmed by hand."""
-    for program in ("openvpn", "nft"):
+def test_vnodes_of_both_sites_meet_through_switches_and_tunnel(state, tmp_path, need):
+    """Over switches programmed by hand, with the guard's meters: tags, tunnel, bandwidth."""
+    for program in ("openvpn", "nft", "iperf3"):
         need(program)
     process = up(state)
     seen = json.loads((state / "testbed.json").read_text())
     lab = Lab(tmp_path / "lab")
     try:
-        hosts = seen["sites"]["berlin"]["hosts"][:2]
-        for switch in seen["sites"]["berlin"]["switches"][:2]:
-            forward(switch["name"], ports=[1, 3])
-        places = []
-        for number, host in enumerate(hosts):
-            uplink = host["uplinks"][0]["port"]
-            agent = lab.agent(host["name"], bridge=host["bridge"], uplinks=[uplink])
-            agent.start()
-            key = f"shop.v{number}"
-            agent.call("vnode.put", key, spec({"name": "e", "vlan": 101, "uplink": uplink}))
-            places.append(agent.call("vnode.start", key)["netns"])
-        here, there = (Tap(place, "e") for place in places)
-        until(lambda: here.send("over") or there.heard(0.2), lambda heard: "over" in heard)
-        here.close()
-        there.close()
+        places = [one_end(lab, seen, number) for number in range(2)]
+        until(lambda: [a.call("tunnel.status", "t1")["up"] for a, _ in places], all, 20)
+        got = greedy_tcp(*(netns for _, netns in places))
+        assert 0.80 <= got / RESERVED <= 1.05
     finally:
         lab.close()
         process.stdin.close()
@@ -163,11 +153,49 @@ def test_agents_run_vnodes_and_a_tunnel_on_it(state, tmp_path, need):
     assert left() == []
 
 
-def forward(switch: str, *, ports: list[int]) -> None:
-    one, other = ports
-    for come, go in ((one, other), (other, one)):
-        flow = f"in_port={come},dl_vlan=101,actions=output:{go}"
+def one_end(lab: Lab, seen: dict, number: int) -> tuple[Agent, str]:
+    """A site's VNode, its way to the tunnel and the tunnel's end; the agent and the namespace."""
+    site = list(seen["sites"].values())[number]
+    host, tunnel = site["hosts"][0], site["tunnel_bridges"][0]
+    (uplink,) = host["uplinks"]
+    assert uplink["switch"] == tunnel["switch"]
+    forward(uplink["switch"], [uplink["switch_port"], tunnel["switch_port"]])
+    agent = lab.agent(host["name"], bridge=host["bridge"], uplinks=[uplink["port"]])
+    agent.start()
+    link = {"name": "e", "vlan": 2001, "uplink": uplink["port"], "bandwidth": RESERVED}
+    agent.call("vnode.put", "shop.v", spec({**link, "address": f"10.0.0.{number + 1}/24"}))
+    netns = agent.call("vnode.start", "shop.v")["netns"]
+    ends = [w["wide_area"]["address"] for w in tunnel_bridges(seen)]
+    certificates = certificate(lab, 0), certificate(lab, 1)
+    more = tunnel_config(tunnel, ends[number], ends[1 - number], *certificates[:: 1 - 2 * number])
+    bridge = lab.agent(tunnel["name"], more=more)
+    bridge.start()
+    bridge.call("tunnel.admit", "shop._t1", "t1", 2001)
+    return bridge, netns
+
+
+def tunnel_bridges(seen: dict) -> list[dict]:
+    return [site["tunnel_bridges"][0] for site in seen["sites"].values()]
+
+
+def forward(switch: str, ports: list[int]) -> None:
+    """Carry tag 2001 between two ports, metered a little above what is reserved."""
+    kbps = int(RESERVED * 1.05 / 1000)
+    for come, go in (ports, ports[::-1]):
+        band = f"meter={come},kbps,burst,band=type=drop,rate={kbps},burst_size={kbps // 20}"
+        tool("ovs-ofctl", "-O", "OpenFlow13", "add-meter", switch, band)
+        flow = f"in_port={come},dl_vlan=2001,actions=meter:{come},output:{go}"
         tool("ovs-ofctl", "-O", "OpenFlow13", "add-flow", switch, flow)
+
+
+def greedy_tcp(client: str, server: str) -> float:
+    """What greedy TCP gets between two namespaces, in bit/s."""
+    enter = ["ip", "netns", "exec"]
+    listening = subprocess.Popen([*enter, server, "iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
+    until(lambda: ":5201" in tool(*enter, server, "ss", "-ltn"), bool)
+    out = tool(*enter, client, "iperf3", "-J", "-c", "10.0.0.2", "-t", "3")
+    listening.wait(10)
+    return float(json.loads(out)["end"]["sum_received"]["bits_per_second"])
 
 
 def test_bad_specifications_are_refused(state, tmp_path):

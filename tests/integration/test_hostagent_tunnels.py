@@ -11,11 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from hostagent_support import MARK, Agent, Lab, Tap, tool, until
+from hostagent_support import MARK, Agent, Lab, Tap, certificate, tool, tunnel_config, until
 
-from cloudnet_sdn import pki
 from cloudnet_sdn.wire.faults import BadRequest, Conflict, NotFound
 
 pytestmark = pytest.mark.ovs  # for root; Open vSwitch itself has no part in it
@@ -38,7 +35,7 @@ def sites(lab):
     places = [lab.namespace("x"), lab.namespace("y")]
     wide = ["ip", "link", "add", "wan", "netns", places[0], "type", "veth"]
     tool(*wide, "peer", "name", "wan", "netns", places[1])
-    certificates = []
+    certificates = [certificate(lab, number) for number in range(2)]
     for number, place in enumerate(places):
         tool("ip", "-n", place, "addr", "add", f"192.0.2.{number + 1}/30", "dev", "wan")
         tool("ip", "-n", place, "link", "add", "data", "type", "veth", "peer", "name", "plug")
@@ -46,33 +43,16 @@ def sites(lab):
             off = ["ethtool", "-K", device, "tx", "off", "rx", "off"]
             tool("ip", "netns", "exec", place, *off)
             tool("ip", "-n", place, "link", "set", "dev", device, "up")
-        own = pki.init_authority(lab.directory / f"wan{number}", f"site{number}").parent
-        certificates.append(pki.issue(own, f"cloudnet:role:s{number}", out=own / "tbr"))
     agents = []
     for number, place in enumerate(places):
-        more = tunnel(place, number, certificates[number], certificates[1 - number])
+        where = {"netns": f"/run/netns/{place}", "port": "data"}
+        ends = [f"192.0.2.{number + 1}", f"192.0.2.{2 - number}"]
+        more = tunnel_config(where, *ends, certificates[number], certificates[1 - number])
         agents.append(lab.agent(f"tbr{number}", more=more))
     for agent in agents:
         agent.start()
     until(lambda: [a.call("tunnel.status", "t1")["up"] for a in agents], all, 20)
     return list(zip(agents, places, strict=True))
-
-
-def tunnel(place: str, number: int, own, peer) -> str:
-    certificate = x509.load_pem_x509_certificate(Path(peer.cert).read_bytes())
-    fingerprint = certificate.fingerprint(hashes.SHA256()).hex(":")
-    return f"""
-[[tunnel]]
-name = "t1"
-bridge = "br-t1"
-port = "data"
-netns = "/run/netns/{place}"
-local = "192.0.2.{number + 1}"
-remote = "192.0.2.{2 - number}:1194"
-cert = "{own.cert}"
-key = "{own.key}"
-peer_fingerprint = "{fingerprint}"
-"""
 
 
 @pytest.fixture

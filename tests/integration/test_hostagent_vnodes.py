@@ -142,6 +142,20 @@ def test_a_vlink_that_stays_on_a_host_never_leaves_it(hosts, clean):
     assert heard[1] == {}
 
 
+def test_the_host_itself_keeps_silent_on_a_vnodes_wire(lab, hosts, clean):
+    """An address of the host is not to be had from a VNode, and the host says nothing there."""
+    agent, uplink = hosts[0]
+    link = {"name": "e", "vlan": 401, "uplink": uplink, "address": "10.0.0.1/24"}
+    netns = running(agent, "shop.web", link)
+    tool("ip", "link", "add", f"{lab.prefix}d", "type", "bridge")
+    tool("ip", "addr", "add", "192.0.2.77/32", "dev", f"{lab.prefix}d")
+    tool("ip", "link", "set", "dev", f"{lab.prefix}d", "up")
+    tool("ip", "-n", netns, "route", "add", "192.0.2.77", "dev", "e")
+    assert not ping(netns, "192.0.2.77")
+    assert "lladdr" not in tool("ip", "-n", netns, "neigh", "show", "192.0.2.77")
+    tool("ip", "link", "del", f"{lab.prefix}d")
+
+
 @pytest.mark.parametrize("mbps", [8, 60])
 def test_greedy_tcp_gets_what_was_reserved(hosts, clean, need, mbps):
     need("iperf3")

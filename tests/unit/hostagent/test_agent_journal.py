@@ -131,6 +131,10 @@ def vnode(*vlans: int) -> VNodeSpec:
     return VNodeSpec(interfaces=tuple(InterfaceSpec(f"e{v}", vlan=v) for v in vlans))
 
 
+def adopt(agent: VNodes) -> list[Key]:
+    return agent.adopt(agent.journalled())
+
+
 OPERATIONS = {
     "put": lambda agent: agent.put(WEB, vnode(5, 7)),
     "start": lambda agent: agent.start(WEB),
@@ -159,11 +163,11 @@ def test_an_operation_cut_off_anywhere_is_completed_or_never_was(tmp_path, name,
             finished = False
         world.fuse.left = None
         after = world.agent()
-        assert after.adopt() == []
+        assert adopt(after) == []
         seen = view(world, after)
         OPERATIONS[name](after)
         assert seen in (old, view(world, after))
-        assert not world.agent().adopt()
+        assert not adopt(world.agent())
         if finished:
             assert seen == view(world, after)
             return
@@ -183,13 +187,13 @@ def test_any_story_with_crashes_ends_whole(tmp_path_factory, story):
     world = World(tmp_path_factory.mktemp("journal"))
     for name, point in story:
         agent = world.agent()
-        agent.adopt()
+        adopt(agent)
         world.fuse.left = point
         with contextlib.suppress(Killed, NotFound):
             OPERATIONS[name](agent)
         world.fuse.left = None
     agent = world.agent()
-    assert agent.adopt() == []
+    assert adopt(agent) == []
     view(world, agent)
     assert set(world.machine.parts) == set(agent.all_keys())
 
@@ -203,7 +207,7 @@ def test_a_reboot_of_the_machine_brings_back_what_ran(world):
     world.machine.on.clear()
     world.boot = "second"
     after = world.agent()
-    after.adopt()
+    adopt(after)
     assert after.get(WEB)["state"] == "running"
     assert after.get(DB)["state"] == "stopped"
 
@@ -214,7 +218,7 @@ def test_a_vnode_that_ended_while_nobody_looked_is_not_started_again(world):
     agent.start(WEB)
     world.machine.on.clear()
     after = world.agent()
-    after.adopt()
+    adopt(after)
     assert (after.get(WEB)["state"], after.get(WEB)["reason"]) == (
         "failed",
         "it has ended by itself",
@@ -227,7 +231,7 @@ def test_what_can_not_be_done_now_is_said_and_tried_again(world):
     world.machine.parts.clear()
     world.machine.broken = True
     after = world.agent()
-    assert after.adopt() == [WEB]
+    assert adopt(after) == [WEB]
     assert after.get(WEB)["state"] == "failed"
     world.machine.broken = False
     assert after.adopt([WEB]) == []
