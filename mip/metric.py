@@ -81,7 +81,8 @@ class Metric:
         starts = self._instance.points[a].candidates
         ends = self._instance.points[b].candidates
         field, factor = self.field(index)
-        table = self._between(field, starts, ends) * factor
+        with np.errstate(invalid="ignore"):  # no path (infinite) times a factor of 0: see below
+            table = self._between(field, starts, ends) * factor
         table[np.isnan(table)] = np.inf
         if vlink.latency_max is not None:
             slow = self._between(self.latency(index), starts, ends)
