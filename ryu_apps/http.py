@@ -32,19 +32,25 @@ class CallerProtocol(eventlet.wsgi.HttpProtocol):
         return environ
 
 
-def open_listener(address: Address) -> Any:
-    """The API's listening socket. Raises OSError when the address is taken."""
-    return eventlet.listen((address.host, address.port))
+def open_listener(address: Address, tls: TlsFiles | None) -> Any:
+    """The API's listening socket.
+
+    Raises:
+        OSError: the address is taken, or a file of `tls` isn't there.
+        ValueError: a file of `tls` isn't what it should be.
+    """
+    context = server_context(tls) if tls is not None else None
+    listener = eventlet.listen((address.host, address.port), reuse_port=False)
+    if context is None:
+        return listener
+    return context.wrap_socket(listener, server_side=True, do_handshake_on_connect=False)
 
 
-def serve(listener: Any, service: Service, tls: TlsFiles | None) -> None:
+def serve(listener: Any, service: Service, *, secured: bool) -> None:
     """Serve until killed. Plain HTTP makes every caller the local operator."""
     application = wsgi(service)
     options: dict[str, Any] = {"log_output": False, "socket_timeout": IDLE_S, "debug": False}
-    if tls is None:
+    if secured:
+        eventlet.wsgi.server(listener, application, protocol=CallerProtocol, **options)
+    else:
         eventlet.wsgi.server(listener, local(application), **options)
-        return
-    secured = server_context(tls).wrap_socket(
-        listener, server_side=True, do_handshake_on_connect=False
-    )
-    eventlet.wsgi.server(secured, application, protocol=CallerProtocol, **options)

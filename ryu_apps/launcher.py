@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sqlite3
 import sys
 import warnings
 from collections.abc import Sequence
@@ -70,7 +71,7 @@ def run(settings: Settings) -> int:
     try:
         _check_free(settings)
         manager.instantiate_apps(settings=settings, **manager.create_contexts())
-    except OSError as exc:
+    except (OSError, ValueError, sqlite3.Error) as exc:
         print(f"cloudnet controller: {exc}", file=sys.stderr)
         return _EXIT_FAILED
     logging.getLogger(__name__).info(
@@ -100,7 +101,8 @@ def _check_free(settings: Settings) -> None:
     """Ryu opens its listener in a green thread, where a failure is but logged: try it first."""
     import eventlet
 
-    eventlet.listen((settings.listen.host, settings.listen.port)).close()
+    address = (settings.listen.host, settings.listen.port)
+    eventlet.listen(address, reuse_port=False).close()
 
 
 def _log_to_stderr() -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from ryu_apps.ledger import Ledger
 from ryu_apps.placement import Placement
 from ryu_apps.placing import NotYet, Ranges, place
+from ryu_apps.rules import cookie_of
 from ryu_apps.spec import Dpid, VLinkId, VLinkSpec
 from ryu_apps.store import Record, Store
 from ryu_apps.topology import Topology
@@ -33,8 +34,13 @@ class Register:
         self._lock = lock
         self.ledger = Ledger()
         self.records = store.load()
+        self._by_cookie = {cookie_of(vlink): vlink for vlink in self.records}
         for vlink, record in self.records.items():
             self.ledger.enter(vlink, record.placements)
+
+    def vlink_of(self, cookie: int) -> VLinkId | None:
+        """The VLink whose flows carry this cookie."""
+        return self._by_cookie.get(cookie)
 
     def attempt(
         self, wanted: Mapping[VLinkId, VLinkSpec], topology: Topology
@@ -76,6 +82,7 @@ class Register:
             raise
         with self._lock:
             self.records.update(changed)
+            self._by_cookie.update((cookie_of(vlink), vlink) for vlink in changed)
             for vlink, record in changed.items():
                 self.ledger.enter(vlink, record.placements)
 
@@ -85,6 +92,7 @@ class Register:
         with self._lock:
             for vlink in vlinks:
                 self.records.pop(vlink, None)
+                self._by_cookie.pop(cookie_of(vlink), None)
                 self.ledger.enter(vlink, ())
 
     def _one(

@@ -43,23 +43,19 @@ class Session:
     def __init__(self, datapath: Any) -> None:
         self.datapath = datapath
         self._waiting: dict[int, _Reply] = {}
-        self._errors: dict[int, str] = {}
+        self._sent: dict[int, Change] = {}
+        self._rejected: dict[Change, str] = {}
 
-    def send(self, message: Any) -> int:
-        """Send, and answer the xid. Raises Away."""
-        xid: int = self.datapath.set_xid(message)
+    def send(self, message: Any) -> None:
+        """Send what isn't answered. Raises Away."""
         if not self.datapath.send_msg(message):
             raise Away("the connection has ended")
-        return xid
 
     def ask(self, request: Any) -> _Reply:
         """Send a request whose reply will be waited for. Raises Away."""
         reply = _Reply()
-        xid = self.datapath.set_xid(request)
-        self._waiting[xid] = reply
-        if not self.datapath.send_msg(request):
-            self._waiting.pop(xid, None)
-            raise Away("the connection has ended")
+        self._waiting[self.datapath.set_xid(request)] = reply
+        self.send(request)
         return reply
 
     def wait(self, reply: _Reply, deadline: float) -> list[Any]:
@@ -89,29 +85,31 @@ class Session:
         if reply is not None:
             reply.error = text
             reply.done.set()
-        else:
-            self._errors[xid] = text
+        elif xid in self._sent:
+            self._rejected[self._sent[xid]] = text
 
     def ended(self) -> None:
         """The connection is gone; nobody waits any longer."""
         for xid in list(self._waiting):
             self.failed(xid, "the connection has ended")
 
-    def change(self, changes: Sequence[Change]) -> tuple[dict[int, Change], _Reply]:
-        """Send changes in order with a barrier behind them. Raises Away."""
-        self._errors.clear()
-        sent: dict[int, Change] = {}
+    def change(self, changes: Sequence[Change]) -> _Reply:
+        """Send changes in order; answers the reply of the barrier behind them. Raises Away."""
+        self._sent, self._rejected = {}, {}
         before: Change | None = None
         for change in changes:
             if before is not None and _needs_order(before, change):
                 self.send(parser.OFPBarrierRequest(self.datapath))
-            sent[self.send(openflow.message(self.datapath, change))] = change
+            message = openflow.message(self.datapath, change)
+            self._sent[self.datapath.set_xid(message)] = change
+            self.send(message)
             before = change
-        return sent, self.ask(parser.OFPBarrierRequest(self.datapath))
+        return self.ask(parser.OFPBarrierRequest(self.datapath))
 
-    def rejected(self, sent: Mapping[int, Change]) -> dict[Change, str]:
-        """Which of the changes were answered by errors."""
-        return {sent[xid]: text for xid, text in self._errors.items() if xid in sent}
+    @property
+    def rejected(self) -> Mapping[Change, str]:
+        """Which of the changes sent last were answered by errors."""
+        return self._rejected
 
 
 def _needs_order(before: Change, after: Change) -> bool:
@@ -176,18 +174,18 @@ class Switchboard:
     def apply(self, changes: Mapping[Dpid, Sequence[Change]]) -> Mapping[Dpid, Outcome]:
         """See `Fabric`."""
         outcomes: dict[Dpid, Outcome] = {}
-        asked: dict[Dpid, tuple[Session, dict[int, Change], _Reply]] = {}
+        asked: dict[Dpid, tuple[Session, _Reply]] = {}
         for dpid, wanted in changes.items():
             try:
                 session = self._present(dpid)
-                asked[dpid] = (session, *session.change(wanted))
+                asked[dpid] = (session, session.change(wanted))
             except Away as exc:
                 outcomes[dpid] = Outcome(away=str(exc))
         deadline = time.monotonic() + ANSWER_S
-        for dpid, (session, sent, barrier) in asked.items():
+        for dpid, (session, barrier) in asked.items():
             try:
                 session.wait(barrier, deadline)
-                outcomes[dpid] = Outcome(session.rejected(sent))
+                outcomes[dpid] = Outcome(session.rejected)
             except Away as exc:
                 outcomes[dpid] = Outcome(away=str(exc))
         return outcomes

@@ -58,7 +58,7 @@ class VLinkController(app_manager.RyuApp):
         self._switchboard = Switchboard(policy.ranges.meters)
         store = open_store(self._settings.store, tpool.execute)
         self._vlinks = VLinks(self._switchboard, store, policy)
-        self._listener = http.open_listener(self._settings.api)
+        self._listener = http.open_listener(self._settings.api, self._settings.tls)
         self._key = secrets.token_bytes(32)
         self._eager: list[tuple[float, Dpid]] = []
         self._workers: list[Any] = []
@@ -67,7 +67,7 @@ class VLinkController(app_manager.RyuApp):
         """Start serving."""
         service = service_of(self._vlinks, self._settings.callers)
         self._workers = [
-            hub.spawn(http.serve, self._listener, service, self._settings.tls),
+            hub.spawn(http.serve, self._listener, service, secured=bool(self._settings.tls)),
             hub.spawn(self._probe_forever),
             hub.spawn(self._tick_forever),
         ]

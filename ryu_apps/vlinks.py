@@ -80,6 +80,7 @@ class VLinks:
         self._progress: dict[VLinkId, Progress] = {}
         self._seen: dict[VLinkId, tuple[State, str, str]] = {}
         self._looked: dict[Dpid, float] = {}
+        self._drawn = Topology()
         for vlink, record in self._register.records.items():
             self._progress[vlink] = Progress(unclear=dpids_of(record.former))
 
@@ -120,13 +121,13 @@ class VLinks:
     def flow_removed(self, dpid: Dpid, cookie: int, key: Key) -> None:
         """A flow of ours is gone; where it shouldn't be, the switch is looked at anew."""
         with self._lock:
-            if key in base().flows:
+            vlink = self._register.vlink_of(cookie)
+            if vlink is not None and key in self._desired(vlink, dpid).flows:
+                log.warning("flow removed by others dpid=%s vlink=%s", dpid, vlink)
+                self._progress[vlink].confirmed.discard(dpid)
                 self._installer.forget(dpid)
-            for vlink in self._register.ledger.at(dpid):
-                if cookie_of(vlink) == cookie and key in self._desired(vlink, dpid).flows:
-                    log.warning("flow removed by others dpid=%s vlink=%s", dpid, vlink)
-                    self._installer.forget(dpid)
-                    self._progress[vlink].confirmed.discard(dpid)
+            elif key in base().flows:
+                self._installer.forget(dpid)
 
     def is_edge(self, place: Place) -> bool:
         """Whether a port is an end of VLinks: no discovery frames go there."""
@@ -147,7 +148,7 @@ class VLinks:
             self._reserve(wanted, deadline)
             self._await_known(self._dpids(wanted), deadline, also_away=True)
             self._settle(wanted)
-            return {vlink: self.get(vlink) for vlink in wanted}
+            return self._answers(wanted)
 
     def delete_many(self, vlinks: Collection[VLinkId]) -> dict[str, Any]:
         """Leave nothing of VLinks; answers each as `get`, with the state `gone` or `pending`."""
@@ -164,7 +165,7 @@ class VLinks:
             self._settle(there)
             with self._lock:
                 left = [vlink for vlink in there if vlink in self._register.records]
-                answers.update({vlink: self.get(vlink) for vlink in left})
+                answers.update(self._answers(left))
         return answers
 
     def get(self, vlink: VLinkId) -> dict[str, Any]:
@@ -174,11 +175,10 @@ class VLinks:
             NotFound: there is none of that id.
         """
         with self._lock:
-            record = self._register.records.get(vlink)
-            if record is None:
+            if vlink not in self._register.records:
                 raise NotFound(f"no VLink {vlink}")
-            state, reason, since = self._note_state(vlink, self._topology())
-            return _answer(vlink, state, reason, since, record)
+            answer: dict[str, Any] = self._answers([vlink])[vlink]
+            return answer
 
     def ids(self) -> list[str]:
         """The ids of all VLinks, those that are being removed included."""
@@ -206,9 +206,8 @@ class VLinks:
         for dpid in sorted(dpids | self._dpids(concerned)):
             found += self._look(dpid, vlink)
         with self._lock:
-            for name in sorted(concerned):
-                answer = self.get(name) if name in self._register.records else _gone(name)
-                if answer["state"] not in (State.UP, State.GONE):
+            for name, answer in self._answers(sorted(concerned)).items():
+                if answer["state"] != State.UP:
                     found.append(f"{name} is {answer['state']}: {answer['reason']}")
         return {"ok": not found, "differences": found}
 
@@ -234,19 +233,10 @@ class VLinks:
         now = self._clock()
         with self._lock:
             overdue = [dpid for dpid in self._discovery.connected() if self._overdue(dpid, now)]
-            topology = self._topology()
-            homeless = {
-                vlink: record.spec
-                for vlink, record in self._register.records.items()
-                if not record.deleting
-                and (
-                    record.why
-                    or (record.placement is not None and misnumbered(record.placement, topology))
-                )
-            }
-            half_done = {v for v in self._register.records if self._half_done(v)}
-            for vlink in self._register.records:
-                self._note_state(vlink, topology)
+            self._watch()
+            topology, records = self._drawn, self._register.records
+            homeless = {v: r.spec for v, r in records.items() if _homeless(r, topology)}
+            half_done = {vlink for vlink in records if self._half_done(vlink)}
         for dpid in overdue:
             self.sync(dpid)
         for vlink, spec in homeless.items():
@@ -455,6 +445,24 @@ class VLinks:
         undone = progress.unclear | (wanted - progress.confirmed)
         return any(self._installer.knows(dpid) for dpid in undone)
 
+    def _watch(self) -> None:
+        """See to it that what only time shows, a link gone silent, reaches the states."""
+        topology = self._topology()
+        if topology != self._drawn:
+            self._drawn = topology
+            for vlink in self._register.records:
+                self._note_state(vlink, topology)
+
+    def _answers(self, vlinks: Iterable[VLinkId]) -> dict[str, Any]:
+        """What is to be said of those that are there."""
+        with self._lock:
+            topology, records = self._topology(), self._register.records
+            return {
+                vlink: _answer(vlink, *self._note_state(vlink, topology), records[vlink])
+                for vlink in vlinks
+                if vlink in records
+            }
+
     def _note_states(self, dpid: Dpid) -> None:
         topology = self._topology()
         for vlink in self._register.ledger.at(dpid):
@@ -486,6 +494,14 @@ class VLinks:
             return [f"switch {dpid}: {exc}"]
         only = None if vlink is None else cookie_of(vlink)
         return differences(dpid, desired, observed, only)
+
+
+def _homeless(record: Record, topology: Topology) -> bool:
+    """Whether a VLink has no place, or one that isn't right any more."""
+    if record.deleting:
+        return False
+    placement = record.placement
+    return bool(record.why) or (placement is not None and misnumbered(placement, topology))
 
 
 def _answer(
