@@ -41,8 +41,6 @@ from rdl.load import load_graph
 
 log = logging.getLogger(__name__)
 
-CONFIRM_WAIT_S = 50.0
-CLEAN_WAIT_S = 5.0
 _POLL_S = 0.05
 _REQUEST_ID = re.compile(r"[!-~]{1,200}")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -288,7 +286,7 @@ class Negotiation:
         if offer.state not in (OfferState.HELD, OfferState.CONFIRMING, OfferState.CONFIRMED):
             raise Conflict(f"the offer is {offer.state}")
         if offer.state is not OfferState.CONFIRMED:
-            self._embedding.run_all(offer.cloudnet, wait_s=CONFIRM_WAIT_S)
+            self._embedding.run_all(offer.cloudnet, wait_s=self._settings.timing.confirm_s)
             self.conclude(offer.id)
         return self._access.offer(caller, offer_id)
 
@@ -330,7 +328,7 @@ class Negotiation:
         offer = self._access.offer(caller, offer_id)
         if offer.state in (OfferState.CONFIRMING, OfferState.CONFIRMED):
             raise Conflict(f"the offer is {offer.state}: release the CloudNet instead")
-        self._embedding.run_all(offer.cloudnet, wait_s=CLEAN_WAIT_S)
+        self._embedding.run_all(offer.cloudnet, wait_s=self._settings.timing.clean_s)
         return offer
 
     def expire(self, offer: Offer) -> None:

@@ -163,6 +163,8 @@ class Timing:
         shell_s: of one call to an agent or controller.
         peer_s: within which a provider answers a question (synchronisation, status).
         hold_try_s: how long a shell that is away is tried before an offer is given up.
+        clean_s: how long refusing and cancelling wait for what was made to be removed.
+        confirm_s: how long confirming waits; an offer that takes longer is `confirming`.
         solve_s: of the mapping component's solver.
         retry_longest_s: the longest pause between attempts.
         margin_s: by how much holds and leases below outlast our own.
@@ -173,6 +175,8 @@ class Timing:
     shell_s: float = 30.0
     peer_s: float = 8.0
     hold_try_s: float = 6.0
+    clean_s: float = 5.0
+    confirm_s: float = 50.0
     solve_s: float = 30.0
     retry_longest_s: float = 30.0
     margin_s: float = 15.0

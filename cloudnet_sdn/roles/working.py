@@ -18,7 +18,7 @@ from cloudnet_sdn.roles import pricing
 from cloudnet_sdn.roles.discretion import discreet
 from cloudnet_sdn.roles.embedding import Embedding, Outcome, as_json
 from cloudnet_sdn.roles.mapping import Mapping, View
-from cloudnet_sdn.roles.negotiation import CLEAN_WAIT_S, Hold, parse_overlay
+from cloudnet_sdn.roles.negotiation import Hold, parse_overlay
 from cloudnet_sdn.roles.options import parse_time, timestamp
 from cloudnet_sdn.roles.reservation import Moved, Place, Reserved, Reserving, Solved, Withdrawn
 from cloudnet_sdn.roles.settings import RoleKind, Settings
@@ -150,7 +150,7 @@ class Working:
         """Have everything of a round removed."""
         with self._store.write() as conn:
             tasks.want(conn, offer.cloudnet, Wanted.ABSENT, self._clock.now(), rounds=[round_])
-        self._embedding.run_all(offer.cloudnet, wait_s=CLEAN_WAIT_S)
+        self._embedding.run_all(offer.cloudnet, wait_s=self._settings.timing.clean_s)
 
     def _learn(self, outcome: Outcome, reserved: Reserved, view: View, learned: Learned) -> None:
         """What the next round must do without.

@@ -123,6 +123,8 @@ TIMING = {
     "shell_s": 5.0,
     "peer_s": 2.0,
     "hold_try_s": 0.5,
+    "clean_s": 0.5,
+    "confirm_s": 3.0,
     "solve_s": 20.0,
     "retry_longest_s": 2.0,
 }

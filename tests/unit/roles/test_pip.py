@@ -227,7 +227,9 @@ def test_operators_see_and_drain_the_substrate_and_nobody_else(pip):
 
 def test_a_substrate_in_use_cannot_be_loaded_away(pip):
     request(pip, PAIR)
-    text = "rdl: 1\ngraph: berlin\nlayer: underlay\nnodes:\n  x: {type: /node/host/server/namespace}\n"
+    text = (
+        "rdl: 1\ngraph: berlin\nlayer: underlay\nnodes:\n  x: {type: /node/host/server/namespace}\n"
+    )
     with pytest.raises(Conflict, match="sn1"):
         pip.call("operator.load", text, caller=OPERATOR)
 
