@@ -94,7 +94,7 @@ class Tap:
         payload = (MARK + text.encode() + b";").ljust(size, b".")
         self.socket.send(head + struct.pack("!H", 0x88B5) + payload)
 
-    def heard(self, quiet_s: float = 0.5) -> dict[str, tuple[int, int | None]]:
+    def heard(self, quiet_s: float = 0.25) -> dict[str, tuple[int, int | None]]:
         """Frames that came, till it is quiet: text to (payload's bytes, tag or None)."""
         self.socket.settimeout(quiet_s)
         found: dict[str, tuple[int, int | None]] = {}

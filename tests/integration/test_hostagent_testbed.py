@@ -193,7 +193,7 @@ def greedy_tcp(client: str, server: str) -> float:
     enter = ["ip", "netns", "exec"]
     listening = subprocess.Popen([*enter, server, "iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
     until(lambda: ":5201" in tool(*enter, server, "ss", "-ltn"), bool)
-    out = tool(*enter, client, "iperf3", "-J", "-c", "10.0.0.2", "-t", "3")
+    out = tool(*enter, client, "iperf3", "-J", "-c", "10.0.0.2", "-t", "2")
     listening.wait(10)
     return float(json.loads(out)["end"]["sum_received"]["bits_per_second"])
 

@@ -167,7 +167,7 @@ def test_greedy_tcp_gets_what_was_reserved(hosts, clean, need, mbps):
         ["ip", "netns", "exec", two, "iperf3", "-s", "-1"], stdout=subprocess.DEVNULL
     )
     until(lambda: ":5201" in tool("ip", "netns", "exec", two, "ss", "-ltn"), bool)
-    out = tool("ip", "netns", "exec", one, "iperf3", "-J", "-c", "10.0.0.2", "-t", "3")
+    out = tool("ip", "netns", "exec", one, "iperf3", "-J", "-c", "10.0.0.2", "-t", "2")
     server.wait(10)
     got = json.loads(out)["end"]["sum_received"]["bits_per_second"]
     assert 0.80 <= got / (mbps * MBPS) <= 1.05
