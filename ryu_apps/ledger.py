@@ -67,8 +67,8 @@ class Ledger:
         return frozenset(self._meters.get(dpid, ()))
 
     def peer(self, place: Place) -> Place | None:
-        """The far end of a link that a placement uses or used."""
-        return self._peers.get(place)
+        """The far end of a link that a placement uses."""
+        return self._peers.get(place) if self.is_crossed(place) else None
 
     def is_end(self, place: Place) -> bool:
         """Whether the port is an end of a VLink."""

@@ -55,6 +55,9 @@ def place(spec: VLinkSpec, topology: Topology, ledger: Ledger, ranges: Ranges) -
         raise BadRequest("ends: the same port and tag is given twice")
     _check_ends([at for at, _ in ends], ledger)
     links = _Links(spec, [at for at, _ in ends], topology, ledger, ranges).found()
+    crossed = {place for link in links for place in (link.a, link.b)}
+    if both := next((at.place for at, _ in ends if at.place in crossed), None):
+        raise BadRequest(f"path: it leads over {both}, which is one of the ends")
     terminals = [at.dpid for at, _ in ends]
     order, path = _walk(links, terminals)
     _check_links(order, spec.bandwidth, topology, ledger)
@@ -119,6 +122,8 @@ class _Links:
         return PlacedLink(place, peer, hop.vlan)
 
     def _peer(self, place: Place) -> Place:
+        if self._ledger.is_end(place):
+            raise Conflict(f"{place} is an end of VLinks; no path can lead over it")
         link = self._topology.link_at(place)
         peer = link.other(place) if link is not None else self._ledger.peer(place)
         if peer is None:
@@ -197,8 +202,6 @@ def _check_links(
         for side in link.sides():
             if (holder := ledger.holder(side)) is not None:
                 raise Conflict(f"{side} is in use by VLink {holder}")
-            if ledger.is_end(side.place):
-                raise Conflict(f"{side.place} is an end of VLinks; no path can lead over it")
         known = topology.link_at(link.a)
         if known is None or not known.capacity or not demand:
             continue

@@ -92,6 +92,11 @@ class Host:
         """The end of a VLink at this host."""
         return {"dpid": self.switch.dpid, "port": self.port, "vlan": vlan}
 
+    @property
+    def mac(self) -> str:
+        """Of its interface."""
+        return self.run("cat", "/sys/class/net/eth0/address").strip()
+
     def run(self, *command: str, check: bool = True, timeout: float = 20.0) -> str:
         """Run a command in the namespace."""
         return run("ip", "netns", "exec", self.name, *command, check=check, timeout=timeout)

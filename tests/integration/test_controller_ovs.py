@@ -107,7 +107,7 @@ def test_vlinks_are_isolated_also_from_forged_tags_and_discovery(net: Triangle) 
     watch = captured(
         e,
         3.0,
-        f"arp host {a.address} or ether src 02:02:02:02:02:02 or ether proto 0x88cc or vlan",
+        f"ether src {a.mac} or ether src 02:02:02:02:02:02 or ether proto 0x88cc or vlan",
     )
     time.sleep(0.5)
     assert not a.reaches(e, count=1)
@@ -155,16 +155,26 @@ def udp_mbps(sender: Host, receiver: Host, seconds: int = 2) -> float:
     return float(result["end"]["sum_received"]["bits_per_second"]) / 1e6
 
 
+def flooded(sender: Host, receiver: Host, reserved: float) -> None:
+    """Never over 105 %; a busy machine may stall the sender, so three attempts at 80 %."""
+    for _ in range(3):
+        measured = udp_mbps(sender, receiver)
+        assert measured <= 1.05 * reserved
+        if measured >= 0.8 * reserved:
+            return
+    raise AssertionError(f"{measured} of {reserved} Mbit/s")
+
+
 def test_a_flood_is_cut_to_what_is_reserved(net: Triangle) -> None:
     """Unshaped UDP gets at most 105 % of the reservation; raising it takes effect in place."""
     a, c = net.hosts[0], net.hosts[2]
     net.put("one", a.end(), c.end(), bandwidth=4e6)
     a.reaches(c)
     before = net.switches[0].packets(a.port)
-    assert 3.2 <= udp_mbps(a, c) <= 4.2
+    flooded(a, c, 4.0)
     net.put("one", a.end(), c.end(), bandwidth=8e6)
     assert net.switches[0].packets(a.port) > before > 0
-    assert 6.4 <= udp_mbps(a, c) <= 8.4
+    flooded(a, c, 8.0)
 
 
 def test_delete_leaves_nothing(net: Triangle) -> None:
