@@ -23,6 +23,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -322,19 +323,49 @@ def tunnel_bridge(net: Any, site: Json, links: Sequence[Json], number: int) -> J
 # -- the life of a run --------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def claimed(prefix: str) -> Iterator[bool]:
+    """Whether the names with this prefix are ours; nobody else gets them meanwhile.
+
+    The claim is a socket in the abstract name space: taken in one step, and free again however
+    its holder ends.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as claim:
+        try:
+            claim.bind(f"\0cloudnet-testbed:{prefix}")
+        except OSError:
+            yield False
+        else:
+            yield True
+
+
 def run(spec: Json, state: Path) -> None:
     """Build, describe, wait, take down."""
     plan = layout(spec)
-    tunnels = [site["tunnel_bridge"] for site in plan["sites"].values()]
     state.mkdir(parents=True, exist_ok=True)
     if (state / NAMES).exists():
         raise TestbedError(f"{state} has a testbed already, or what a killed one left: --clean")
+    with claimed(spec["prefix"]) as ours:
+        if not ours:
+            raise TestbedError("its names are taken by another testbed; choose another --prefix")
+        run_claimed(plan, spec, state)
+
+
+def run_claimed(plan: Json, spec: Json, state: Path) -> None:
+    """The same, once nobody else can take the names."""
+    tunnels = [site["tunnel_bridge"] for site in plan["sites"].values()]
     started = not ovs_runs()
     taken = [] if started else sh("ovs-vsctl", "list-br").split()
     taken = [b for b in taken if b in plan["bridges"]] + devices(plan["bridges"], tunnels)
     if taken:
         raise TestbedError(f"{', '.join(taken)}: names are taken; choose another --prefix")
-    names = {"pid": os.getpid(), "bridges": plan["bridges"], "tunnels": tunnels, "ovs": started}
+    names = {
+        "pid": os.getpid(),
+        "prefix": spec["prefix"],
+        "bridges": plan["bridges"],
+        "tunnels": tunnels,
+        "ovs": started,
+    }
     write(state / NAMES, names)
     try:
         if started:
@@ -377,7 +408,9 @@ def clean(state: Path) -> None:
             time.sleep(0.1)
         if is_testbed(names["pid"]):
             os.kill(names["pid"], signal.SIGKILL)
-    remove(names)
+    with claimed(names["prefix"]) as ours:
+        if ours and recorded.exists():  # else what bears the names is another run's by now
+            remove(names)
     forget(state)
 
 
@@ -452,7 +485,7 @@ def main() -> int:
             run(specification(options), options.state)
     except Ended:
         return 0
-    except (TestbedError, OSError, ValueError, subprocess.TimeoutExpired) as exc:
+    except Exception as exc:  # Mininet raises bare ones
         print(f"testbed: {exc}", file=sys.stderr)
         return 1
     return 0

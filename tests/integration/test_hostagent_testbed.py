@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -127,6 +128,13 @@ def test_names_that_are_taken_are_refused_and_left_alone(state, tmp_path):
     assert refused.returncode == 1
     assert b"taken" in refused.stderr
     assert list(other.iterdir()) == []
+    assert f"{prefix()}b-sw1" in left()
+    copied = tmp_path / "copied"
+    shutil.copytree(state, copied)  # as if an earlier run of these names had been killed
+    names = json.loads((copied / "names.json").read_text())
+    (copied / "names.json").write_text(json.dumps({**names, "pid": 2**22}))
+    subprocess.run([*SCRIPT, "--state", str(copied), "--clean"], check=True)
+    assert list(copied.iterdir()) == []
     assert f"{prefix()}b-sw1" in left()
     process.stdin.close()
     assert process.wait(20) == 0
