@@ -17,6 +17,11 @@ Leaf = Callable[[tuple[int, ...], float], float | None]
 """Told a complete placement (vertices) and its bound; answers the new value to beat, if any."""
 
 
+Viable = Callable[[dict[int, int], float], bool]
+"""Told a part of a placement (point to vertex) and what is left below the top; whether its paths
+may still fit."""
+
+
 @dataclass
 class Tally:
     """How much a search has done."""
@@ -43,6 +48,11 @@ class Branching:
         self._top = np.inf
         self._leaf: Leaf = lambda _places, _value: None
         self._stop: Callable[[], bool] = lambda: False
+        self._viable: Viable | None = None
+
+    def check_parts(self, viable: Viable | None) -> None:
+        """From now on ask `viable` about every part of a placement; None stops it."""
+        self._viable = viable
 
     def run(self, top: float, leaf: Leaf, stop: Callable[[], bool]) -> None:
         """Show `leaf` every placement whose bound is below `top`, cheapest children first.
@@ -89,9 +99,16 @@ class Branching:
             if taken is None:
                 continue
             self._at[point] = int(k)
-            self._descend(depth + 1, float(costs[k]))
+            if self._may_lead_on(depth, float(costs[k])):
+                self._descend(depth + 1, float(costs[k]))
             self._give_back(taken)
         self._at[point] = -1
+
+    def _may_lead_on(self, depth: int, bound: float) -> bool:
+        if self._viable is None or depth == 0 or depth == len(self._order) - 1:
+            return True
+        part = {p: self._placing.candidates[p][self._at[p]] for p in self._order[: depth + 1]}
+        return self._viable(part, self._top - bound)
 
     def _costs(self, depth: int, bound: float) -> Floats:
         """The bound after each choice for the point at `depth`."""

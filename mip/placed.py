@@ -25,6 +25,11 @@ _RISE = 0.02
 _RISE_END = 0.7
 """How far above the bound the first search looks, as a share of it; doubled each time."""
 
+_FAILURES = 10
+"""Placements without paths after which parts of placements are routed too."""
+
+_PART_STEPS = 1_000
+
 _STEPS = 20_000
 """Path steps for one placement before the whole program decides on its paths."""
 
@@ -49,6 +54,7 @@ class Trace:
     leaves: int = 0
     failed: int = 0
     programs: int = 0
+    parts: int = 0
     nodes: int = 0
 
 
@@ -87,7 +93,17 @@ class PlacedSearch:
         branching = Branching(placing, buckets)
 
         def leaf(places: tuple[int, ...], bound: float) -> float | None:
-            return self._leaf(placing, router, places, bound)
+            better = self._leaf(placing, router, places, bound)
+            if self.trace.failed == _FAILURES:
+                branching.check_parts(viable)
+            return better
+
+        def viable(part: dict[int, int], slack: float) -> bool:
+            self.trace.parts += 1
+            try:
+                return router.fits(part, slack, _PART_STEPS)
+            except UnsureError:
+                return True
 
         try:
             if not self._any(branching):

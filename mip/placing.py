@@ -17,6 +17,7 @@ import numpy as np
 
 from mip.amounts import Exact, exact, scale_of
 from mip.capacity import Key, key_of
+from mip.departures import Departures
 from mip.fit import is_pip
 from mip.instance import Instance, Kind
 from mip.metric import Floats, Metric
@@ -72,6 +73,7 @@ def build_placing(instance: Instance, weights: Weights, metric: Metric) -> Placi
         else:
             prices = [0.0] * len(point.candidates)
         single.append(np.asarray(prices, dtype=float))
+    step = _step(instance, weights, single)
     pairs: dict[Pair, Floats] = {}
     for index, vlink in enumerate(instance.vlinks):
         ends = sorted(vlink.points)
@@ -80,6 +82,9 @@ def build_placing(instance: Instance, weights: Weights, metric: Metric) -> Placi
             table = metric.table(index, a, b) / share
             pairs[a, b] = pairs[a, b] + table if (a, b) in pairs else table
     bans = {pair: ban for pair, ban in _bans(instance) if ban.any()}
+    departures = Departures(instance, bans)
+    for index, costs in enumerate(single):
+        costs[~np.asarray(departures.possible(index), dtype=bool)] = np.inf
     return Placing(
         instance,
         candidates,
@@ -87,7 +92,7 @@ def build_placing(instance: Instance, weights: Weights, metric: Metric) -> Placi
         pairs,
         bans,
         weights.constant,
-        _step(instance, weights, single),
+        step,
     )
 
 

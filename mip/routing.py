@@ -7,7 +7,7 @@ left; where a VLink finds none, the search jumps back to the last VLink that sta
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,15 +76,7 @@ class Router:
         Raises:
             UnsureError: not settled within `steps`.
         """
-        self._used.clear()
-        self._users.clear()
-        self._paths.clear()
-        self._detours.clear()
-        self._steps = steps
-        self._ways = self._prepare(places)
-        if any(not np.isfinite(w.least) for w in self._ways):
-            return None
-        if self._search(0, slack) is not None:
+        if not self.fits(dict(enumerate(places)), slack, steps):
             return None
         routes = {
             i: path_route(self._instance, self._instance.vlinks[i], list(p.vertices), list(p.edges))
@@ -96,11 +88,29 @@ class Router:
                 routes[index] = path_route(self._instance, vlink, [at], [])
         return routes, sum(p.cost for p in self._paths.values())
 
-    def _prepare(self, places: Sequence[int]) -> list[_Way]:
+    def fits(self, places: Mapping[int, int], slack: float, steps: int) -> bool:
+        """Whether the VLinks between the points in `places` can be routed within `slack`.
+
+        Raises:
+            UnsureError: not settled within `steps`.
+        """
+        self._used.clear()
+        self._users.clear()
+        self._paths.clear()
+        self._detours.clear()
+        self._steps = steps
+        self._ways = self._prepare(places)
+        if any(not np.isfinite(w.least) for w in self._ways):
+            return False
+        return self._search(0, slack) is None
+
+    def _prepare(self, places: Mapping[int, int]) -> list[_Way]:
         ways = []
         for index, vlink in enumerate(self._instance.vlinks):
-            if len(vlink.points) == 2 and places[vlink.points[0]] != places[vlink.points[1]]:
-                start, end = places[vlink.points[0]], places[vlink.points[1]]
+            if len(vlink.points) != 2:
+                continue
+            start, end = (places.get(p) for p in vlink.points)
+            if start is not None and end is not None and start != end:
                 field, factor = self._metric.field(index)
                 rest = self._metric.rest(index, end)
                 least = self._metric.from_vertex(index, start, rest, end)
