@@ -1,6 +1,36 @@
 """The agent's configuration: one TOML file, read into frozen dataclasses. Unknown keys are errors.
 
-Relative paths count from the file's directory.
+Relative paths count from the file's directory. A host, and below what a tunnel bridge has instead
+of `[bridge]` (a host may have both):
+
+    name = "b-sn1"                      # the substrate element; unique on the machine
+    provider = "berlin"                 # obeys cloudnet:role:berlin alone
+    state = "state"                     # the journal's directory
+    listen = "127.0.0.1:9101"
+    driver = "namespace"                # the default
+    [tls]
+    ca = "ca.pem"
+    cert = "cert.pem"
+    key = "key.pem"
+    [console]
+    listen = "127.0.0.1:0"              # the default: any free port
+    [bridge]
+    name = "b-sn1"
+    uplinks = ["b-sn1-eth1"]
+    db = "unix:/var/run/openvswitch/db.sock"    # the default
+
+    [[tunnel]]
+    name = "t1"
+    bridge = "br-t1"                    # is made
+    port = "b-tbr-eth0"                 # the data plane's device
+    netns = "/proc/4711/ns/net"         # left out: the agent's own
+    local = "192.0.2.1"                 # or ADDRESS:PORT; the port is 1194 otherwise
+    remote = "192.0.2.2:1194"
+    cert = "cert.pem"
+    key = "key.pem"
+    peer_fingerprint = "AB:CD:…"        # SHA-256 of the other end's certificate; or: ca = "ca.pem"
+    tls = "server"                      # left out: by which address is the lower
+    fragment = 1400                     # left out: IP cuts what is too long for the wide area
 """
 
 from __future__ import annotations

@@ -58,7 +58,11 @@ class NamespaceDriver:
         devices = netns.devices(name)
         wanted = {inner(one.name): one for one in spec.interfaces}
         gone = [one for one in devices.values() if one.plugged and one.name not in wanted]
-        new = {device: one for device, one in wanted.items() if device not in devices}
+        new = {
+            device: one
+            for device, one in wanted.items()
+            if device not in devices or not _finished(self._names.outer(key, one.name))
+        }
         self._plug(key, wanted, gone=True)
         batch(["ip", "-n", name], [f"link del dev {one.name}" for one in gone])
         self._make_pairs(name, key, new)
@@ -165,7 +169,7 @@ class NamespaceDriver:
             f"link add {outer} type veth peer name {device} netns {name}"
             for outer, device in outers.items()
         ]
-        silent = [f"link set dev {outer} addrgenmode none alias {key}" for outer in outers]
+        silent = [f"link set dev {outer} addrgenmode none" for outer in outers]
         batch(["ip"], [*made, *silent])
         for outer in outers:
             _silence(outer)
@@ -174,7 +178,8 @@ class NamespaceDriver:
         run(["sh", "-c", off])
         off = " && ".join(f"ethtool -K {one} tx off rx off >/dev/null" for one in outers.values())
         run(["ip", "netns", "exec", name, "sh", "-c", off])
-        batch(["ip"], [f"link set dev {outer} up" for outer in outers])
+        # The alias comes last: one without it was cut off half-way and is made anew.
+        batch(["ip"], [f"link set dev {outer} alias {key} up" for outer in outers])
 
     def _corrections(
         self, key: Key, wanted: Mapping[str, InterfaceSpec], devices: Mapping[str, netns.Device]
@@ -253,6 +258,13 @@ def _fault(one: InterfaceSpec, device: netns.Device | None, vlan: int, error: st
     if vlan != one.vlan:
         return f"its port has tag {vlan}, not {one.vlan}" if vlan else "its port is gone"
     return error
+
+
+def _finished(outer: str) -> bool:
+    try:
+        return Path("/sys/class/net", outer, "ifalias").read_text("utf-8").strip() != ""
+    except OSError:
+        return False
 
 
 def _silence(device: str) -> None:

@@ -322,12 +322,18 @@ def test_an_agent_completes_what_a_killed_one_had_begun(hosts, clean):
     running(agent, "shop.web", {"name": "e", "vlan": 5, "uplink": uplink})
     agent.call("vnode.put", "shop.db", spec({"name": "e", "vlan": 5, "uplink": uplink}))
     running(agent, "shop.old", {"name": "e", "vlan": 5, "uplink": uplink})
+    agent.call("vnode.put", "shop.half", spec({"name": "e", "vlan": 5, "uplink": uplink}))
+    half = names_of(agent).outer(Key("shop.half"), "e")
     agent.end(signal.SIGKILL)
+    tool("ip", "link", "set", "dev", half, "alias", "", "down")  # as it is before it is done
+    tool("ethtool", "-K", half, "tx", "on")
     tool("ip", "netns", "del", agent_netns(agent, "shop.db"))
     step(agent, "shop.db", "start", on=True)
     step(agent, "shop.old", "delete", on=False)
     agent.start()
-    assert agent.call("vnode.list") == ["shop.db", "shop.web"]
+    assert agent.call("vnode.list") == ["shop.db", "shop.half", "shop.web"]
+    assert agent.call("vnode.start", "shop.half")["ports"][0]["up"] is True
+    assert "tx-checksumming: off" in tool("ethtool", "-k", half)
     got = agent.call("vnode.get", "shop.db")
     assert (got["state"], got["ports"][0]["up"]) == ("running", True)
     assert agent.call("vnode.get", "shop.web")["state"] == "running"
