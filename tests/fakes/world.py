@@ -4,63 +4,32 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fakes.loopback import Loopback
+from fakes.shells import Fabric, FakeAgent, FakeController, Site
+
 from cloudnet_sdn.ports import Rpc
 from cloudnet_sdn.roles.serve import Role
 from cloudnet_sdn.roles.settings import Settings, parse
+from cloudnet_sdn.roles.states import OfferState
 from cloudnet_sdn.store import offers, tasks
 from cloudnet_sdn.wire.identity import Caller, Kind
 from cloudnet_sdn.wire.tls import TlsFiles
 from mip.embedding import embed
 from mip.model import Options, Problem, Result
+from rdl.dump import dump
 from rdl.load import load_graph
-from fakes.loopback import Loopback
-from fakes.shells import Fabric, FakeAgent, FakeController, Site
 
 TENANT = Caller(Kind.TENANT, "acme")
 OTHER = Caller(Kind.TENANT, "rival")
 OPERATOR = Caller(Kind.OPERATOR, "olga")
 START = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 
-SUBSTRATE = """\
-rdl: 1
-graph: {name}
-layer: underlay
-elements:
-  - {{id: sn1, type: /node/host/server/namespace, resources: {{cpu: 8, memory: 16GiB, storage: 1TiB}},
-     features: {{site: {name}, arch: {arch1}, price.cpu: 0.1, currency: EUR}},
-     interfaces: [{{id: sn1.up, features: {{port: {name}-sn1-up}}}}]}}
-  - {{id: sn2, type: /node/host/server/namespace, resources: {{cpu: 8, memory: 16GiB, storage: 1TiB}},
-     features: {{site: {name}, arch: {arch2}, price.cpu: 0.1, currency: EUR}},
-     interfaces: [{{id: sn2.up, features: {{port: {name}-sn2-up}}}}]}}
-  - {{id: sw1, type: /node/switch/openflow, features: {{dpid: "00000000000000{n}1"}},
-     interfaces: [{{id: sw1.p1, features: {{port: 1}}}}, {{id: sw1.p2, features: {{port: 2}}}},
-                  {{id: sw1.p3, features: {{port: 3}}}}, {{id: sw1.p4, features: {{port: 4}}}}]}}
-  - {{id: sw2, type: /node/switch/openflow, features: {{dpid: "00000000000000{n}2"}},
-     interfaces: [{{id: sw2.p1, features: {{port: 1}}}}, {{id: sw2.p2, features: {{port: 2}}}},
-                  {{id: sw2.p3, features: {{port: 3}}}}]}}
-  - {{id: tbr, type: /node/bridge/tunnel,
-     interfaces: [{{id: tbr.data}},
-                  {{id: tbr.t1, features: {{peer: {peer}, tunnel: t1, latency: 8ms, vlan: {{min: 2000, max: 2099}}}},
-                   resources: {{bandwidth: 100Mbps}}}}]}}
-  - {{id: a, type: /link/ethernet, resources: {{bandwidth: 100Mbps}}, features: {{latency: 1ms}}, interfaces: [a.0, a.1]}}
-  - {{id: b, type: /link/ethernet, resources: {{bandwidth: 100Mbps}}, features: {{latency: 1ms}}, interfaces: [b.0, b.1]}}
-  - {{id: m, type: /link/ethernet, resources: {{bandwidth: 100Mbps}}, features: {{latency: 1ms}}, interfaces: [m.0, m.1]}}
-  - {{id: c, type: /link/ethernet, resources: {{bandwidth: 100Mbps}}, features: {{latency: 1ms}}, interfaces: [c.0, c.1]}}
-connections:
-  - [sn1.up, a.0]
-  - [sw1.p1, a.1]
-  - [sn2.up, b.0]
-  - [sw2.p1, b.1]
-  - [sw1.p2, m.0]
-  - [sw2.p2, m.1]
-  - [tbr.data, c.0]
-  - [sw1.p3, c.1]
-"""
+SUBSTRATE = Path(__file__).with_name("site.rdl.yaml.in").read_text()
 
 PAIR = """\
 rdl: 1
@@ -178,7 +147,11 @@ class Machine:
             with self.role.store.read() as conn:
                 far = self.clock.now() + dt.timedelta(days=1)
                 left = tasks.due(conn, far)
-                working = offers.in_state(conn, offers.OfferState.WORKING)
+                working = [
+                    offer
+                    for state in (OfferState.WORKING, OfferState.CONFIRMING)
+                    for offer in offers.in_state(conn, state)
+                ]
             if not left and not working:
                 return
             if time.monotonic() > deadline:
@@ -220,12 +193,7 @@ def provider(
     """A PIP over fake machines."""
     machines = site(name, peer, n, **archs)
     file = folder / f"{name}.rdl.yaml"
-    text = (
-        SUBSTRATE.format(name=name, peer=peer, n=n, arch1="x86_64", arch2="x86_64")
-        if not archs
-        else SUBSTRATE.format(name=name, peer=peer, n=n, **archs)
-    )
-    file.write_text(text)
+    file.write_text(dump(machines.substrate))
     role = Caller(Kind.ROLE, name)
     peers = {
         f"http://{name}.{h}/RPC2": Loopback(a.service(), role) for h, a in machines.agents.items()

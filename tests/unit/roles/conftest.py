@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
-from fakes.world import Federation, FakeClock, Machine, provider
+from fakes.world import FakeClock, Federation, Machine, provider
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from fakes.world import SPLIT, request
 
 from cloudnet_sdn.wire.faults import Conflict, Gone
-from fakes.world import SPLIT, request
 from rdl.load import load_graph
 
 
