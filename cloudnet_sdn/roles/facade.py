@@ -25,7 +25,7 @@ from cloudnet_sdn.wire.identity import Caller
 from cloudnet_sdn.wire.rpc import Method
 from rdl.dump import dump
 
-CAPABILITIES = ("create", "renew", "history", "drain", "load")
+CAPABILITIES = ("create", "choices", "replaces", "renew", "history", "drain", "load")
 
 
 class Facade:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Embedder, Refused, Synchronised, Transient
-from cloudnet_sdn.roles import federation, stubs
+from cloudnet_sdn.roles import agreement, federation, stubs
 from cloudnet_sdn.roles.settings import RoleKind, Settings
 from cloudnet_sdn.roles.tags import Taken
 from cloudnet_sdn.store import offers, substrate, tags
@@ -27,8 +27,9 @@ from mip.capacity import used
 from mip.model import Code, Embedded, Options, Problem, Reason, Result, Status
 from mip.verify import verify
 from rdl.aggregate import aggregate
+from rdl.choices import offers as offers_of
 from rdl.complete import NO_POLICY, Policy, complete
-from rdl.graph import Element, Graph, Interface, Range
+from rdl.graph import Element, Graph, Interface, Range, Scalar
 from rdl.load import load_graph, load_mapping
 
 log = logging.getLogger(__name__)
@@ -177,14 +178,18 @@ class Mapping:
         *,
         operator: bool,
         unavailable: frozenset[str] = frozenset(),
+        keep: MappingOf[str, str] | None = None,
     ) -> Problem:
         """What is to be solved: the request completed as far as it goes without a mapping."""
+        if self._is_broker:
+            request = agreement.numbered(request)
         return Problem(
             substrate=view.substrate,
             request=complete(request, policy=self._policy, role=self._role),
             embedded=view.embedded,
             anchors=anchors.at,
             unavailable=view.unavailable | unavailable,
+            keep=keep or {},
             shown=None if operator or self._is_broker else frozenset({self._settings.name}),
         )
 
@@ -220,6 +225,11 @@ class Mapping:
             hosts=hosts,
             chosen=result.chosen,
         )
+
+    def choices(self, problem: Problem) -> dict[str, list[Scalar]]:
+        """The values that constraints partly elsewhere could take here."""
+        hosts = (e for e in problem.substrate.nodes() if e.id not in problem.unavailable)
+        return {c: list(values) for c, values in offers_of(problem.request, hosts).items()}
 
     def conflicts(
         self, conn: sa.Connection, view: View, problem: Problem, result: Result, without: str

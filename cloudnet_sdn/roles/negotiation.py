@@ -213,6 +213,13 @@ class Negotiation:
         if offer.options.get("replaces"):
             self._replace(OfferId(offer.options["replaces"]))
 
+    def _restore_replaced(self, conn: sa.Connection, offer: Offer) -> None:
+        """What was to be replaced stays held, under its name."""
+        replaced = offers.get(conn, str(offer.options.get("replaces", "")))
+        if replaced is not None:
+            cloudnets.give_up_name(conn, offer.cloudnet)
+            cloudnets.take_back_name(conn, replaced.cloudnet)
+
     def _replace(self, offer_id: OfferId) -> None:
         """End an offer whose hold another has taken over."""
         now = self._clock.now()
@@ -355,6 +362,7 @@ class Negotiation:
             if offers.step(conn, offer_id, state, reasons=reasons):
                 text = "; ".join(r["text"] for r in reasons)
                 self._let_go(conn, offer.cloudnet, now, state.value, text)
+                self._restore_replaced(conn, offer)
             else:
                 # Cancelled while it was worked on: what has been made since must go as well.
                 tasks.want(conn, offer.cloudnet, Wanted.ABSENT, now)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from cloudnet_sdn.ports import Clock, Json, OfferId, Refused
-from cloudnet_sdn.roles import pricing
+from cloudnet_sdn.roles import agreement, pricing
+from cloudnet_sdn.roles.agreement import Part
 from cloudnet_sdn.roles.discretion import discreet
 from cloudnet_sdn.roles.embedding import Embedding, Outcome, as_json
 from cloudnet_sdn.roles.mapping import Mapping, View
@@ -29,7 +28,8 @@ from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.store.tasks import Entry
 from cloudnet_sdn.wire.identity import Caller, Kind
 from mip.model import Code, Reason
-from rdl.graph import Graph
+from rdl.graph import Graph, Scalar
+from rdl.load import load_graph
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,26 @@ class Learned:
     shunned: set[Place] = field(default_factory=set)
     unavailable: set[str] = field(default_factory=set)
     reasons: list[Reason] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A round in which everything was made."""
+
+    round: int
+    solved: Solved
+    reserved: Reserved
+    outcome: Outcome
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """What each provider below answered."""
+        answers = {e.task.target: e.task.answer for e in self.outcome.entries}
+        return {
+            target: Part(load_graph(answer["graph"]), answer["choices"])
+            for target, answer in answers.items()
+            if "choices" in answer
+        }
 
 
 class Working:
@@ -91,7 +111,8 @@ class Working:
             solved, reserved = self._reserved(offer, graph, number, learned)
             outcome = self._embedding.make_all(offer.cloudnet, number)
             if outcome.whole:
-                return self._held(offer, solved, reserved, outcome, learned)
+                made = Made(number, solved, reserved, outcome)
+                return self._held(offer, self._agreed(offer, made, learned), learned)
             self._abandon(offer, number)
             self._learn(outcome, reserved, solved.view, learned)
         raise Refused([Reason(graph.name, Code.CAPACITY, "it didn't work out in several attempts")])
@@ -99,12 +120,27 @@ class Working:
     # -- one round
 
     def _reserved(
-        self, offer: Offer, graph: Graph, round_: int, learned: Learned
+        self,
+        offer: Offer,
+        graph: Graph,
+        round_: int,
+        learned: Learned,
+        *,
+        over: Made | None = None,
     ) -> tuple[Solved, Reserved]:
-        """Solve and reserve, again where somebody else was faster."""
+        """Solve and reserve, again where somebody else was faster.
+
+        `over` is what this round is to replace: it keeps the places, and providers are told.
+        """
         options: Json = {**offer.options, "until": timestamp(offer.lease_until)}
+        if over is not None:
+            options["replaces_below"] = {
+                e.task.target: e.task.answer["offer"]
+                for e in over.outcome.entries
+                if "offer" in e.task.answer
+            }
         for _ in range(_SOLVES):
-            solved = self._solved(offer, graph, learned)
+            solved = self._solved(offer, graph, learned, over)
             try:
                 reserved = self._reserving.reserve(
                     offer,
@@ -122,7 +158,7 @@ class Working:
             return solved, reserved
         raise Refused([Reason(graph.name, Code.CAPACITY, "too many others are reserving")])
 
-    def _solved(self, offer: Offer, graph: Graph, learned: Learned) -> Solved:
+    def _solved(self, offer: Offer, graph: Graph, learned: Learned, over: Made | None) -> Solved:
         view = self._mapping.view(without=str(offer.options.get("replaces", "")))
         anchors = self._mapping.anchors(view, graph, offer.owner)
         if anchors.reasons:
@@ -133,6 +169,7 @@ class Working:
             anchors,
             operator=_is_operator(offer.owner, self._settings),
             unavailable=frozenset(learned.unavailable),
+            keep=None if over is None else over.solved.result.nodes,
         )
         try:
             result = self._mapping.solve(problem)
@@ -186,11 +223,39 @@ class Working:
         learned.unavailable |= away
         learned.reasons = reasons
 
+    # -- agreed
+
+    def _agreed(self, offer: Offer, made: Made, learned: Learned) -> Made:
+        """What was made, or where providers chose differently what must be alike, made anew.
+
+        Raises:
+            Refused: they have nothing in common.
+        """
+        overlay = made.solved.overlay
+        cut = agreement.unsettled(overlay, made.parts)
+        if not cut:
+            return made
+        by = f"{self._settings.kind}:{self._settings.name}"
+        for offset, graph in enumerate(agreement.proposals(overlay, made.parts, by=by), start=1):
+            number = made.round + offset
+            try:
+                solved, reserved = self._reserved(offer, graph, number, learned, over=made)
+            except Refused as exc:
+                log.info("offer=%s: a common value doesn't fit: %s", offer.id, exc)
+                continue
+            again = Made(number, solved, reserved, self._embedding.make_all(offer.cloudnet, number))
+            if again.outcome.whole and not agreement.unsettled(solved.overlay, again.parts):
+                self._abandon(offer, made.round)
+                return again
+            self._abandon(offer, number)
+        self._abandon(offer, made.round)
+        text = "the providers have no common choice that fits"
+        raise Refused([Reason(c.of[0], Code.CONSTRAINT, text) for c in cut])
+
     # -- held
 
-    def _held(
-        self, offer: Offer, solved: Solved, reserved: Reserved, outcome: Outcome, learned: Learned
-    ) -> Hold:
+    def _held(self, offer: Offer, made: Made, learned: Learned) -> Hold:
+        solved, reserved, outcome = made.solved, made.reserved, made.outcome
         now = self._clock.now()
         answers = [e.task.answer for e in outcome.entries]
         expires = now + dt.timedelta(seconds=float(offer.options["hold_s"]))
@@ -210,15 +275,16 @@ class Working:
             price=price,
             currency=currency,
             reasons=tuple(as_json(r) for r in (*solved.view.away, *learned.reasons)),
-            choices=_choices(answers),
+            choices=self._choices(made),
         )
 
-
-def _choices(answers: Sequence[MappingOf[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for answer in answers:
-        found.update(answer.get("choices", {}))
-    return found
+    def _choices(self, made: Made) -> dict[str, list[Scalar]]:
+        """What constraints partly elsewhere could come to here, or below."""
+        problem = made.solved.problem
+        if self._settings.kind is RoleKind.PIP:
+            return self._mapping.choices(problem)
+        ids = [c.id for c in problem.request.constraints if c.id is not None and c.elsewhere]
+        return agreement.merged(made.parts, ids)
 
 
 def _told(reasons: Sequence[Reason]) -> list[Reason]:

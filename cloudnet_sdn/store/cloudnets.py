@@ -85,7 +85,7 @@ def named(conn: sa.Connection, owner: str, name: str) -> Cloudnet | None:
 
 def of_owner(conn: sa.Connection, owner: str | None) -> list[Cloudnet]:
     """The live ones of `owner` (of everybody for None), oldest first."""
-    query = sa.select(cloudnets).where(cloudnets.c.live.is_not(None))
+    query = sa.select(cloudnets).where(cloudnets.c.state.in_([s.value for s in LIVE]))
     if owner is not None:
         query = query.where(cloudnets.c.owner == owner)
     return [_cloudnet(row) for row in conn.execute(query.order_by(cloudnets.c.created))]
@@ -134,6 +134,15 @@ def step(
 def give_up_name(conn: sa.Connection, cloudnet: str) -> None:
     """Free the name for the one that replaces it."""
     conn.execute(cloudnets.update().where(cloudnets.c.id == cloudnet).values(live=None))
+
+
+def take_back_name(conn: sa.Connection, cloudnet: str) -> None:
+    """Have the name again that was given up in vain, while it is live."""
+    conn.execute(
+        cloudnets.update()
+        .where(cloudnets.c.id == cloudnet, cloudnets.c.state.in_([s.value for s in LIVE]))
+        .values(live=cloudnets.c.name)
+    )
 
 
 def renew(conn: sa.Connection, cloudnet: str, expires: dt.datetime) -> bool:
