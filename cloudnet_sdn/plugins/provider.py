@@ -115,9 +115,15 @@ class ProviderPlugin:
         return {**answer, "expires": timestamp(held)}
 
     def confirm(self, task: Task) -> Json:
-        """Have it confirmed."""
-        with provider(task.target, task.elements):
-            offer = self._call(task.target, "negotiation.confirm", task.answer["offer"])
+        """Have it confirmed. One that is away until its hold is over has failed for good."""
+        try:
+            with provider(task.target, task.elements):
+                offer = self._call(task.target, "negotiation.confirm", task.answer["offer"])
+        except Transient as exc:
+            if self._clock.now() <= parse_time(task.answer["expires"]):
+                raise
+            text = f"{task.target} couldn't be reached before its hold was over"
+            raise Refused([Reason(e, Code.PEER_AWAY, text) for e in task.elements]) from exc
         if offer["state"] == "confirming":
             raise Transient(f"{task.target} is still confirming")
         if offer["state"] != "confirmed":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from fakes.world import SPLIT, request
 
@@ -133,6 +135,26 @@ def test_a_provider_killed_between_hold_and_confirm_ends_it_whole(federation, cl
     final = federation.vnp.call("negotiation.offer", offer["offer"])
     assert final["state"] == "failed"
     assert final["reasons"]
+    assert federation.empty()
+
+
+def test_a_provider_away_past_its_hold_has_failed_for_good(federation, clock):
+    offer = request(federation.vnp, SPLIT, hold_s=30)
+    federation.wires["munich"].down = True
+    assert federation.vnp.call("negotiation.confirm", offer["offer"])["state"] == "confirming"
+    clock.advance(300)
+    for _ in range(50):
+        federation.vnp.role.reconciler.tick()
+        final = federation.vnp.call("negotiation.offer", offer["offer"])
+        if final["state"] == "failed":
+            break
+        time.sleep(0.05)
+    assert final["state"] == "failed"
+    assert {r["code"] for r in final["reasons"]} == {"peer-away"}
+    federation.berlin.settle()
+    assert federation.berlin.site.empty()
+    federation.restart("munich")
+    federation.settle()
     assert federation.empty()
 
 
