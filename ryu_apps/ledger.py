@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from ryu_apps.placement import Placement, Tagged
@@ -33,6 +34,7 @@ class Ledger:
     def __init__(self) -> None:
         self._entries: dict[VLinkId, _Entry] = {}
         self._claims: dict[Tagged, VLinkId] = {}
+        self._tags: dict[Place, set[int]] = {}
         self._at: dict[Dpid, set[VLinkId]] = {}
         self._meters: dict[Dpid, set[int]] = {}
         self._load: Counter[Place] = Counter()
@@ -54,6 +56,10 @@ class Ledger:
         """Who has this port and tag."""
         return self._claims.get(claim)
 
+    def tags(self, place: Place) -> AbstractSet[int]:
+        """The tags in use at a port."""
+        return self._tags.get(place, frozenset())
+
     def at(self, dpid: Dpid) -> list[VLinkId]:
         """The VLinks with something at a switch."""
         return sorted(self._at.get(dpid, ()))
@@ -62,9 +68,9 @@ class Ledger:
         """The bandwidth reserved through a link's port, bit/s."""
         return float(self._load[place])
 
-    def meters(self, dpid: Dpid) -> frozenset[int]:
+    def meters(self, dpid: Dpid) -> AbstractSet[int]:
         """The meter ids in use at a switch."""
-        return frozenset(self._meters.get(dpid, ()))
+        return self._meters.get(dpid, frozenset())
 
     def peer(self, place: Place) -> Place | None:
         """The far end of a link that a placement uses."""
@@ -85,6 +91,7 @@ class Ledger:
     def _book(self, vlink: VLinkId, entry: _Entry) -> None:
         for claim in entry.claims:
             self._claims[claim] = vlink
+            self._tags.setdefault(claim.place, set()).add(claim.vlan)
             self._at.setdefault(claim.dpid, set()).add(vlink)
         for dpid, meter in entry.meters:
             self._meters.setdefault(dpid, set()).add(meter)
@@ -97,6 +104,7 @@ class Ledger:
     def _unbook(self, vlink: VLinkId, entry: _Entry) -> None:
         for claim in entry.claims:
             self._claims.pop(claim, None)
+            self._tags[claim.place].discard(claim.vlan)
             self._at.get(claim.dpid, set()).discard(vlink)
         for dpid, meter in entry.meters:
             self._meters[dpid].discard(meter)

@@ -161,10 +161,10 @@ class _Links:
 
     def _tagged(self, link: Link) -> PlacedLink:
         first, last = self._ranges.tags
+        here, there = self._ledger.tags(link.a), self._ledger.tags(link.b)
         for vlan in range(first, last + 1):
-            placed = PlacedLink(link.a, link.b, vlan)
-            if not any(self._ledger.holder(side) for side in placed.sides()):
-                return placed
+            if vlan not in here and vlan not in there:
+                return PlacedLink(link.a, link.b, vlan)
         raise Conflict(f"no tag is left on the link {link.a} to {link.b}")
 
     def _free(self, link: Link) -> float:
