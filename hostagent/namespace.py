@@ -63,19 +63,20 @@ class NamespaceDriver:
             for device, one in wanted.items()
             if device not in devices or not _finished(self._names.outer(key, one.name))
         }
-        self._plug(key, wanted, gone=True)
+        # A port whose device was made anew holds on to the old one: it is plugged in afresh too.
+        self._unplug(key, keep=[one for device, one in wanted.items() if device not in new])
         batch(["ip", "-n", name], [f"link del dev {one.name}" for one in gone])
         self._make_pairs(name, key, new)
         batch(["ip", "-n", name], self._corrections(key, wanted, devices))
         batch(["tc", "-n", name], [shape(dev, one.bandwidth) for dev, one in wanted.items()])
-        self._plug(key, wanted, gone=False)
+        self._bridge.apply(self._ports_of(key, wanted.values()))
         if netns.init_of(name) is not None:
             batch(["ip", "-n", name], _up(wanted, netns.devices(name)))
 
     def remove(self, key: Key) -> None:
         """See `Driver.remove`."""
         name = self._names.namespace(key)
-        self._plug(key, {}, gone=True)
+        self._unplug(key)
         netns.kill_all(name)
         plugged = [one.name for one in netns.devices(name).values() if one.plugged]
         batch(["ip", "-n", name], [f"link del dev {device}" for device in plugged])
@@ -191,20 +192,19 @@ class NamespaceDriver:
                 lines.append(f"link set dev {device} address {mac}")
         return lines
 
-    def _plug(self, key: Key, wanted: Mapping[str, InterfaceSpec], *, gone: bool) -> None:
-        """Unplug what isn't `wanted` where `gone` says so, else plug what is."""
-        ports = [
+    def _unplug(self, key: Key, keep: Collection[InterfaceSpec] = ()) -> None:
+        """Drop all ports of the VNode but those of the interfaces to `keep`."""
+        kept = {port.device for port in self._ports_of(key, keep)}
+        mine = [seen.port.device for seen in self._ports() if seen.port.key == key]
+        if drop := [device for device in mine if device not in kept]:
+            self._bridge.apply(gone=drop)
+
+    def _ports_of(self, key: Key, interfaces: Collection[InterfaceSpec]) -> list[AccessPort]:
+        return [
             AccessPort(self._names.outer(key, one.name), key, one.name, one.vlan, one.uplink)
-            for one in wanted.values()
+            for one in interfaces
             if one.vlan
         ]
-        if not gone:
-            self._bridge.apply(ports)
-            return
-        keep = {port.device for port in ports}
-        mine = [seen.port.device for seen in self._ports() if seen.port.key == key]
-        if drop := [device for device in mine if device not in keep]:
-            self._bridge.apply(gone=drop)
 
     def _boot(self, name: str, hostname: str) -> None:
         unshare = ["unshare", "--pid", "--fork", "--kill-child", "--uts", "--mount", "--mount-proc"]

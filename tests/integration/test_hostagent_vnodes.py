@@ -227,6 +227,23 @@ def test_put_changes_a_running_vnode_in_place(hosts, clean):
     assert "tbf" in tool("tc", "-n", netns, "qdisc", "show", "dev", "keep")
 
 
+def test_what_a_vnode_breaks_of_its_wiring_is_seen_and_mended(hosts, clean):
+    agent, uplink = hosts[0]
+    link = {"name": "e", "vlan": 5, "uplink": uplink}
+    web = running(agent, "shop.web", {**link, "address": "10.0.0.1/24"})
+    db = running(agent, "shop.db", {**link, "address": "10.0.0.2/24"})
+    tool("ip", "-n", web, "link", "del", "e")
+    got = agent.call("vnode.get", "shop.web")
+    assert (got["state"], got["reason"]) == ("failed", "e: its device is gone")
+    tool("ovs-vsctl", "del-port", names_of(agent).outer(Key("shop.db"), "e"))
+    assert agent.call("vnode.get", "shop.db")["reason"] == "e: its port is gone"
+    for key, number in (("shop.web", 1), ("shop.db", 2)):
+        mended = agent.call("vnode.put", key, spec({**link, "address": f"10.0.0.{number}/24"}))
+        assert (mended["state"], mended["ports"][0]["up"]) == ("running", True)
+    assert ping(web, "10.0.0.2")
+    assert ping(db, "10.0.0.1")
+
+
 def test_nothing_is_left_of_a_deleted_vnode(hosts, clean):
     agent, uplink = hosts[0]
     before = footprint(agent)
