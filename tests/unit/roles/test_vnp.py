@@ -143,16 +143,16 @@ def test_a_provider_away_past_its_hold_has_failed_for_good(federation, clock):
     federation.wires["munich"].down = True
     assert federation.vnp.call("negotiation.confirm", offer["offer"])["state"] == "confirming"
     clock.advance(300)
-    for _ in range(50):
+    for _ in range(200):
         federation.vnp.role.reconciler.tick()
-        final = federation.vnp.call("negotiation.offer", offer["offer"])
-        if final["state"] == "failed":
+        federation.berlin.role.reconciler.tick()
+        if federation.berlin.site.empty():
             break
         time.sleep(0.05)
+    assert federation.berlin.site.empty()
+    final = federation.vnp.call("negotiation.offer", offer["offer"])
     assert final["state"] == "failed"
     assert {r["code"] for r in final["reasons"]} == {"peer-away"}
-    federation.berlin.settle()
-    assert federation.berlin.site.empty()
     federation.restart("munich")
     federation.settle()
     assert federation.empty()
