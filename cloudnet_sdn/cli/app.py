@@ -31,8 +31,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "fmt": Entry("graphs:fmt", "Write a document in its canonical form."),
         "diff": Entry("graphs:diff", "How two graphs differ."),
         "schema": Entry("graphs:schema", "The JSON Schema of the language."),
-        "draw": Entry("graphs:draw", "Draw a graph, or a mapping over its substrate."),
-        "convert": Entry("graphs:convert", "Read other formats: GraphML, SNDlib, GENI RSpec."),
+        "draw": Entry("pictures:draw", "Draw a graph, or a mapping over its substrate."),
+        "convert": Entry("converting:convert", "Read GraphML, SNDlib, GENI RSpec; write RFC 8345."),
         "plan": Entry("planning:plan", "Map a request onto a substrate, touching nothing."),
     },
     "CloudNets of a running role": {

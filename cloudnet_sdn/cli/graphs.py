@@ -1,4 +1,4 @@
-"""`cloudnet fmt`, `diff`, `schema`, `draw`, `convert`: RDL documents from files, no network."""
+"""`cloudnet fmt`, `diff`, `schema`: RDL documents from files, no network."""
 
 from __future__ import annotations
 

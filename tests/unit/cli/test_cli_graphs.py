@@ -80,3 +80,111 @@ def test_schema_is_a_json_schema(sh, form, read):
     schema = read(sh("schema", "--format", form).out)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert "rdl" in schema["required"]
+
+
+# -- draw
+
+
+SUBSTRATE = """\
+rdl: 1
+graph: berlin
+layer: underlay
+nodes:
+  sn1: {type: /node/host/server/namespace, cpu: 8}
+  sn2: {type: /node/host/server/namespace, cpu: 8}
+  sw: {type: /node/switch/openflow}
+links:
+  sn1-sw: {ends: [sn1, sw], bandwidth: 100Mbps}
+  sw-sn2: {ends: [sw, sn2], bandwidth: 100Mbps}
+"""
+MAPPING = """\
+rdl: 1
+graph: shop
+layer: mapping
+underlay: berlin
+mapping:
+  web: {on: [sn1]}
+  db: {on: [sn2]}
+  web-db: {on: [sn1-sw, sw, sw-sn2]}
+"""
+START = {"svg": "<svg", "dot": "graph ", "mmd": "---", "graphml": "<?xml"}
+
+
+@pytest.mark.parametrize("kind", sorted(START))
+def test_draw_picks_the_kind_by_the_suffix(sh, kind):
+    assert sh("draw", sh.file("shop.yaml", SHOP), "-o", f"shop.{kind}").code == 0
+    text = Path(f"shop.{kind}").read_text()
+    assert text.startswith(START[kind])
+    assert "web" in text
+
+
+def test_draw_over_the_substrate_by_files_or_by_folder(sh):
+    substrate = sh.file("s.yaml", SUBSTRATE)
+    Path("state").mkdir()
+    overlay, mapping = "state/shop.overlay.yaml", "state/shop.mapping.yaml"
+    sh.file(overlay, SHOP)
+    sh.file(mapping, MAPPING)
+    one = sh("draw", substrate, "--embedded", overlay, mapping, "--kind", "svg")
+    assert "web" in one.out
+    assert one.out == sh("draw", substrate, "--state", "state", "--kind", "svg").out
+
+
+def test_draw_says_what_it_can_not_draw(sh):
+    shop, substrate = sh.file("shop.yaml", SHOP), sh.file("s.yaml", SUBSTRATE)
+    mapping = sh.file("m.yaml", MAPPING)
+    assert sh("draw", shop, "-o", "shop.png").code == 2
+    assert sh("draw", shop).code == 2
+    ran = sh("draw", mapping, "-o", "m.svg")
+    assert ran.code == 4
+    assert "over its substrate" in ran.err
+    ran = sh("draw", shop, "--embedded", shop, mapping, "-o", "x.svg")
+    assert ran.code == 4
+    assert "which shop.yaml lacks" in ran.err
+    assert sh("draw", substrate, "--embedded", mapping, shop, "-o", "x.svg").code == 4
+    assert not Path("x.svg").exists()
+
+
+# -- convert
+
+
+ZOO = """\
+<?xml version="1.0" encoding="utf-8"?>
+<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
+<key attr.name="label" attr.type="string" for="node" id="d1"/>
+<graph id="net" edgedefault="undirected">
+<node id="0"><data key="d1">New York</data></node><node id="1"><data key="d1">Chicago</data></node>
+<edge source="0" target="1"/>
+</graph></graphml>
+"""
+
+
+def test_convert_reads_a_topology_and_puts_hosts_at_its_places(sh):
+    zoo = sh.file("zoo.graphml", ZOO)
+    plain = load(sh("convert", zoo, "--bandwidth", "10Gbps").out)
+    assert {e.type for e in plain.nodes()} == {"/node/switch/openflow"}
+    assert [e.amount("bandwidth") for e in plain.links()] == [10**10]
+    hosts = load(sh("convert", zoo, "--hosts", "--bandwidth", "1Gbps").out)
+    assert sum(e.type == "/node/host/server/namespace" for e in hosts.nodes()) == 2
+    assert sh("convert", zoo, "--bandwidth", "10GiB").code == 2
+
+
+def test_convert_writes_json_and_rfc_8345(sh):
+    shop = sh.file("shop.yaml", SHOP)
+    assert load(sh("convert", shop, "--to", "json").out) == load(SHOP)
+    networks = sh("convert", shop, "--to", "rfc8345").data["ietf-network:networks"]
+    assert [n["network-id"] for n in networks["network"]] == ["shop"]
+    spelled = sh.file("shop.json", sh("convert", shop, "--to", "json").out)
+    assert load(sh("convert", spelled).out) == load(SHOP)
+
+
+@pytest.mark.parametrize("text", ["<x/>", "<x", "{}", "?SNDlib", "rdl: 2\n", ""])
+def test_convert_refuses_what_it_does_not_know(sh, text):
+    ran = sh("convert", sh.file("odd", text))
+    assert ran.code == 4
+    assert "odd" in ran.err
+    assert ran.out == ""
+
+
+def test_convert_into_a_file(sh):
+    assert sh("convert", sh.file("zoo.graphml", ZOO), "-o", "zoo.yaml").code == 0
+    assert sh("validate", "zoo.yaml").code == 0

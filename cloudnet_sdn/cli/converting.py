@@ -1,0 +1,99 @@
+"""`cloudnet convert`: other formats to RDL, and RDL to RFC 8345."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import click
+
+from cloudnet_sdn.cli.documents import FILE, read_bytes, shown
+from cloudnet_sdn.cli.output import talk
+from rdl.graph import Graph
+
+FOREIGN = re.compile(rb"\s*(?:<|\?SNDlib|\{(?!\s*[\"']?rdl[\"']?\s*:))")
+"""XML, SNDlib's own, or JSON that isn't RDL spelled as JSON."""
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option(
+    "--to",
+    type=click.Choice(["rdl", "json", "rfc8345"]),
+    default="rdl",
+    show_default=True,
+    help="What to write: RDL, the same as JSON, or an IETF network topology (JSON).",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to, instead of stdout.",
+)
+@click.option("--name", default="", help="The graph's name where the file has none.")
+@click.option("--hosts", is_flag=True, help="Put a host at each place of a topology.")
+@click.option(
+    "--bandwidth",
+    default="",
+    metavar="RATE",
+    help="Of links whose capacity the file doesn't tell: 10Gbps.",
+)
+def convert(
+    *, file: str, to: str, output: Path | None, name: str, hosts: bool, bandwidth: str
+) -> None:
+    """Read GraphML (Topology Zoo), SNDlib, node-link JSON, a GENI request RSpec, or RDL.
+
+    The format is told from the text; FILE - is stdin. What a format holds and RDL can't is named
+    on stderr.
+    """
+    graph, notes = _read(file, name, hosts=hosts, bandwidth=_rate(bandwidth))
+    text = _written(graph, to)
+    for note in notes:
+        talk(f"{shown(file)}: {note}")
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+def _read(
+    file: str, name: str, *, hosts: bool, bandwidth: float | None
+) -> tuple[Graph, tuple[str, ...]]:
+    data = read_bytes(file)
+    if not FOREIGN.match(data.removeprefix(b"\xef\xbb\xbf")):
+        from rdl.load import load_graph
+
+        return load_graph(data, source=shown(file)), ()
+    from rdl.convert import convert as other
+    from rdl.topology import ConvertError, HostAt, Options
+
+    options = Options(bandwidth=bandwidth, host=HostAt() if hosts else None)
+    try:
+        done = other(data, name=name or Path(shown(file)).stem, options=options)
+    except ConvertError as error:
+        raise ConvertError(f"{shown(file)}: {error}") from error
+    return done.graph, done.notes
+
+
+def _written(graph: Graph, to: str) -> str:
+    from rdl.dump import dump, to_data
+
+    if to == "rdl":
+        return dump(graph)
+    if to == "json":
+        return json.dumps(to_data(graph), indent=2, ensure_ascii=False) + "\n"
+    from rdl.rfc8345 import to_rfc8345
+
+    return json.dumps(to_rfc8345(graph), indent=2, ensure_ascii=False) + "\n"
+
+
+def _rate(text: str) -> float | None:
+    if not text:
+        return None
+    from rdl.units import Quantity, UnitError, parse
+
+    try:
+        return parse(text, Quantity.RATE)
+    except UnitError as error:
+        raise click.BadParameter(str(error), param_hint="--bandwidth") from error
