@@ -146,7 +146,7 @@ class Taps:
             time.sleep(0.1)
         return self._collect(0.5)
 
-    def forge(self, *, frames_per_s: float = 4000.0) -> list[Sighting]:
+    def forge(self, *, frames_per_s: float = 12000.0) -> list[Sighting]:
         """Forged and misdirected frames from every port; who saw which.
 
         Paced, all ports together, so that no shaper's queue hides a leak by dropping it.

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -61,11 +62,13 @@ class World:
 
     Attributes:
         state: the directory that everything is kept in.
+        prefix: before the names of all emulated nodes, so that two worlds fit on one machine.
         commands: how each process is started, by name, for `restart`.
     """
 
     def __init__(self, state: Path, say: Callable[[str], None] = lambda _: None) -> None:
         self.state = state.resolve()
+        self.prefix = unused_prefix()
         self.processes = Processes(self.state / "logs")
         self.commands: dict[str, list[str]] = {}
         self.testbed: dict[str, Any] = {}
@@ -217,7 +220,15 @@ class World:
         ]
         self._emulation = self.processes.start(
             "testbed",
-            [SYSTEM_PYTHON, str(TESTBED), "--state", str(directory), *controllers],
+            [
+                SYSTEM_PYTHON,
+                str(TESTBED),
+                "--state",
+                str(directory),
+                "--prefix",
+                self.prefix,
+                *controllers,
+            ],
             stdin=subprocess.PIPE,
         )
         described = directory / "testbed.json"
@@ -326,6 +337,12 @@ class World:
 
     def _named(self, name: str) -> Running:
         return next(r for r in self.processes.running if r.name == name)
+
+
+def unused_prefix() -> str:
+    """'' where no other world is up, else a few characters of our own."""
+    taken = any(Path("/sys/class/net").glob("*-sw1"))
+    return f"d{secrets.token_hex(1)}" if taken else ""
 
 
 def free_ports(count: int) -> list[int]:

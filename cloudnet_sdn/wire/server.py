@@ -228,7 +228,13 @@ class _Paced:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self.read_by = self.write_by = time.monotonic() + REQUEST_S
+        self._write_by: float | None = None
+        self.read_by = time.monotonic() + REQUEST_S
+
+    def expect_request(self) -> None:
+        """A request may begin to come: its time runs from here, its answer's from the answer."""
+        self.read_by = time.monotonic() + REQUEST_S
+        self._write_by = None
 
     def _wait_until(self, deadline: float) -> None:
         left = deadline - time.monotonic()
@@ -241,8 +247,9 @@ class _Paced:
         return self._sock.recv_into(buffer)
 
     def send(self, data: bytes) -> int:
-        self.write_by = max(self.write_by, self.read_by)
-        self._wait_until(self.write_by)
+        if self._write_by is None:
+            self._write_by = time.monotonic() + ANSWER_S
+        self._wait_until(self._write_by)
         return self._sock.send(data)
 
     def __getattr__(self, name: str) -> Any:
@@ -261,7 +268,7 @@ class _Connection(HTTPConnection):
         """Handle what has come: the handshake or a request. Answers whether to keep it."""
         if not self._greeted:
             return self._greet()
-        self._paced.read_by = time.monotonic() + REQUEST_S
+        self._paced.expect_request()
         return bool(super().communicate())  # type: ignore[no-untyped-call]
 
     def cut(self) -> None:

@@ -257,6 +257,22 @@ def test_a_dripping_request_is_ended(
         assert time.monotonic() - begun < 3
 
 
+def test_a_long_call_is_answered(
+    serving: Serving, calling: Calling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long a method takes counts neither as the request's time nor as its answer's."""
+    monkeypatch.setattr(server_module, "REQUEST_S", 0.3)
+    monkeypatch.setattr(server_module, "ANSWER_S", 0.3)
+
+    def work(_caller: object) -> int:
+        time.sleep(0.8)
+        return 7
+
+    client = calling(serving(Service([Method("work", work, ("int",), "Works.")]), None).url)
+    assert client.call("work") == 7
+    assert client.call("work") == 7
+
+
 def test_a_stalled_handshake_is_ended(
     service: Service, serving: Serving, role: TlsFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
