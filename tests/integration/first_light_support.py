@@ -13,16 +13,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudnet_sdn.demo.world import World
+from hostagent.names import Names
+
 OUR_COOKIES = "cookie=0xc10d000000000000/0xffff000000000000"
+
+
+_OPEN: list[_Transport] = []
 
 
 class _Transport(xmlrpc.client.SafeTransport):
     """The standard library's, with a time-out: a test must not hang on a lost peer."""
 
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__(context=context)
+        _OPEN.append(self)
+
     def make_connection(self, host: str) -> http.client.HTTPSConnection:
         connection = super().make_connection(host)
         connection.timeout = 90
         return connection
+
+
+def close_clients() -> None:
+    """Close every connection; `ServerProxy` leaves that to the garbage collector."""
+    while _OPEN:
+        _OPEN.pop().close()
 
 
 def plain_client(url: str, ca: Path, cert: Path, key: Path) -> Any:
@@ -57,7 +73,9 @@ def flows(bridge: str) -> list[str]:
         check=True,
     )
     lines = [line.strip() for line in got.stdout.splitlines() if "cookie=" in line]
-    return sorted(re.sub(r"(duration|n_packets|n_bytes|idle_age|hard_age)=[^,]*, ?", "", x) for x in lines)
+    return sorted(
+        re.sub(r"(duration|n_packets|n_bytes|idle_age|hard_age)=[^,]*, ?", "", x) for x in lines
+    )
 
 
 def packets(bridge: str) -> int:
@@ -84,24 +102,31 @@ def meters(bridge: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Sight:
-    """All that a CloudNet could leave on the substrate."""
+    """All that a CloudNet could leave on a substrate."""
 
     flows: dict[str, list[str]]
     meters: dict[str, list[str]]
     ports: dict[str, list[str]]
+    trunks: dict[str, str]
     namespaces: frozenset[str]
-    trunks: str
 
 
-def look(switches: list[str], bridges: list[str]) -> Sight:
-    """Look at switches, hosts' bridges and namespaces now."""
-    names = Path("/run/netns")
+def look(world: World) -> Sight:
+    """Look at the world's switches, hosts' bridges and namespaces now."""
+    switches = [name for site in world.sites.values() for name in site.switches]
+    hosts = [name for site in world.sites.values() for name in site.hosts]
+    ports = {host: sorted(_vsctl("list-ports", host).split()) for host in hosts}
+    ours = tuple(Names(host, host).prefix for host in hosts)
+    directory = Path("/run/netns")
+    names = [p.name for p in directory.iterdir()] if directory.is_dir() else []
     return Sight(
-        flows={s: flows(s) for s in switches},
-        meters={s: meters(s) for s in switches},
-        ports={b: sorted(_vsctl("list-ports", b).split()) for b in bridges},
-        namespaces=frozenset(p.name for p in names.iterdir()) if names.is_dir() else frozenset(),
-        trunks="\n".join(sorted(_vsctl("--columns=name,tag,trunks", "list", "port").split("\n\n"))),
+        flows={switch: flows(switch) for switch in switches},
+        meters={switch: meters(switch) for switch in switches},
+        ports=ports,
+        trunks={
+            port: _vsctl("get", "port", port, "trunks") for of in ports.values() for port in of
+        },
+        namespaces=frozenset(name for name in names if name.startswith(ours)),
     )
 
 

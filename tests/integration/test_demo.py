@@ -1,0 +1,41 @@
+"""`cloudnet demo` as a whole: what it reports, and that nothing of it is left."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "cloudnet_sdn", "demo"]
+
+pytestmark = [pytest.mark.mininet, pytest.mark.timeout(240)]
+
+
+def test_the_demo_does_the_main_job(tmp_path: Path, need: Any) -> None:
+    """Two providers, a transit link, every VLink as reserved and kept to itself."""
+    for tool in ("openvpn", "iperf3", "ping", "mnexec"):
+        need(tool)
+    got = subprocess.run(
+        [*COMMAND, "--format", "json", "--state", str(tmp_path / "state")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=150,
+    )
+    assert got.returncode == 0, got.stdout + got.stderr
+    report = json.loads(got.stdout)
+    assert report["ok"]
+    assert report["left_behind"] == []
+    assert len(report["vnodes"]) >= 3
+    assert {v["provider"] for v in report["vnodes"].values()} == {"berlin", "munich"}
+    assert len(report["vlinks"]) >= 3
+    assert any(len(v["providers"]) == 2 for v in report["vlinks"].values())
+    for vlink in report["vlinks"].values():
+        assert vlink["carries"]
+        assert vlink["isolated"]
+        assert 0.8 <= vlink["measured_mbps"] / vlink["reserved_mbps"] <= 1.05
+    assert not (tmp_path / "state").exists()
