@@ -159,7 +159,9 @@ def human(value: float, quantity: Quantity) -> str:
     if quantity is Quantity.RATE:
         return _scaled(value, 1000, ("bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"))
     if quantity is Quantity.BYTES:
-        return _scaled(value, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
+        binary = _scaled(value, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
+        decimal = _scaled(value, 1000, ("B", "kB", "MB", "GB", "TB", "PB"))
+        return decimal if len(decimal) + 1 < len(binary) else binary
     if quantity is Quantity.TIME:
         if value and value < 1e-3:
             return f"{value * 1e6:.3g} us"
