@@ -16,7 +16,7 @@ from cloudnet_sdn.wire.identity import Caller
 from cloudnet_sdn.wire.tls import TlsFiles
 from ryu_apps.compile import Guard
 from ryu_apps.placing import Ranges
-from ryu_apps.spec import MAX_VLAN, Dpid, PortRef
+from ryu_apps.spec import MAX_BANDWIDTH, MAX_VLAN, Dpid, PortRef
 from ryu_apps.topology import Capacities
 from ryu_apps.vlinks import Policy
 
@@ -131,8 +131,11 @@ def _policy(reader: _Reader, capacity: _Reader, limits: _Reader) -> Policy:
     ports = capacity.table("ports")
     links = {_place(key): ports.number(key, 0.0) for key in ports.keys}
     ports.finish()
+    best_effort = reader.number("best_effort", Guard().best_effort)
+    if not 1e3 <= best_effort <= MAX_BANDWIDTH:
+        raise SettingsError("best_effort: 1e3 to 4e12 bit/s are possible")
     return Policy(
-        guard=replace(Guard(), best_effort=reader.number("best_effort", Guard().best_effort)),
+        guard=replace(Guard(), best_effort=best_effort),
         ranges=Ranges(
             tags=limits.span("tags", Ranges().tags, MAX_VLAN),
             meters=limits.span("meters", Ranges().meters, 0xFFFF0000),

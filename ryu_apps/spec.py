@@ -23,6 +23,7 @@ PortRef = int | str
 """A port by number, or by name, which may be numbered anew when its switch restarts."""
 
 MAX_VLAN = 4094
+MAX_BANDWIDTH = 4e12  # a meter's rate is 32 bits of kbit/s
 MAX_PORT = 0xFFFFFF00  # OFPP_MAX of OpenFlow 1.3; what is above is reserved
 _KEYS = frozenset({"ends", "bandwidth", "protection", "path", "backup"})
 _DPID = re.compile(r"[0-9a-fA-F]{16}")
@@ -132,8 +133,8 @@ def _bandwidth(raw: Any, errors: list[str]) -> float:
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         errors.append("bandwidth: bit/s as a double are wanted")
         return 0.0
-    if not math.isfinite(raw) or not 0 <= raw <= 1e13:
-        errors.append("bandwidth: 0 to 1e13 bit/s are possible")
+    if not math.isfinite(raw) or not 0 <= raw <= MAX_BANDWIDTH:
+        errors.append("bandwidth: 0 to 4e12 bit/s are possible")
         return 0.0
     return float(raw)
 

@@ -215,17 +215,25 @@ class VLinks:
 
     def sync(self, dpid: Dpid) -> None:
         """Bring a datapath to what it shall hold, whatever it holds."""
+        based_on: dict[VLinkId, Record] = {}
+
+        def desired() -> Desired:
+            with self._lock:
+                based_on.update(self._records_at(dpid))
+                return self._all_desired(dpid)
+
         with self._lock:
             self._looked[dpid] = self._clock()
         try:
-            refused = self._installer.sync(dpid, lambda: self._all_desired(dpid))
+            refused = self._installer.sync(dpid, desired)
         except Away as exc:
             log.warning("switch not in sync dpid=%s reason=%s", dpid, exc)
             return
         with self._changed:
             troubles = self._whose(dpid, refused)
-            for vlink in self._register.ledger.at(dpid):
-                self._conclude(vlink, dpid, troubles.get(vlink))
+            for vlink, record in based_on.items():
+                if self._register.records.get(vlink) is record:
+                    self._conclude(vlink, dpid, troubles.get(vlink))
             self._note_states(dpid)
 
     def tick(self) -> None:
@@ -338,20 +346,38 @@ class VLinks:
         return self._compiled(vlink, record.placement).get(dpid, _NOTHING)
 
     def _all_desired(self, dpid: Dpid) -> Desired:
-        with self._lock:
-            vlinks = self._register.ledger.at(dpid)
-            return together(base(), *(self._desired(vlink, dpid) for vlink in vlinks))
+        shares = [base()]
+        for vlink, record in self._records_at(dpid).items():
+            shares.append(self._desired(vlink, dpid))
+            if self._moving(vlink):
+                # Traffic stays where it is until all of the new path is there.
+                former = (self._compiled(vlink, placement) for placement in record.former)
+                shares += [compiled.get(dpid, _NOTHING) for compiled in former]
+        return together(*shares)
+
+    def _records_at(self, dpid: Dpid) -> dict[VLinkId, Record]:
+        records = self._register.records
+        return {v: records[v] for v in self._register.ledger.at(dpid) if v in records}
+
+    def _moving(self, vlink: VLinkId) -> bool:
+        """Whether a VLink still runs where it was, because its new path isn't whole."""
+        record, progress = self._register.records[vlink], self._progress.get(vlink)
+        if record.placement is None or not record.former or progress is None:
+            return False
+        return not set(record.placement.path) <= progress.confirmed
 
     def _conclude(self, vlink: VLinkId, dpid: Dpid, trouble: str | None) -> None:
         """Note that a datapath is as it shall be, but for what it refused."""
-        record, progress = self._register.records.get(vlink), self._progress.get(vlink)
-        if record is None or progress is None:
+        record, progress = self._register.records[vlink], self._progress.get(vlink)
+        if progress is None:
             return
         progress.troubles.pop(dpid, None)
         if trouble is not None:
             progress.troubles[dpid] = trouble
             progress.confirmed.discard(dpid)
             return
+        if self._moving(vlink):
+            return  # built; switched over and cleared by `_settle`
         progress.unclear.discard(dpid)
         if record.placement is not None and dpid in record.placement.path:
             progress.confirmed.add(dpid)

@@ -102,6 +102,7 @@ TLS = {"ca": "a", "cert": "b", "key": "c"}
         ({"tls": {"ca": "a"}}, "tls.cert"),
         ({"tls": TLS, "callers": ["berlin"]}, "callers"),
         ({"store": "mysql://x"}, "store"),
+        ({"best_effort": 0}, "best_effort"),
         ({"wait_s": -1}, "wait_s"),
         ({"wait_s": True}, "wait_s"),
         ({"limits": {"tags": [0, 5]}}, "limits.tags"),
