@@ -9,8 +9,18 @@ from collections.abc import Sequence
 import numpy as np
 import topohub
 
-from mip.model import Problem
-from rdl.graph import Amount, Constraint, ConstraintKind, Element, Graph, Interface, Layer
+from mip.model import Embedded, Problem
+from rdl.graph import (
+    Amount,
+    Constraint,
+    ConstraintKind,
+    Element,
+    Graph,
+    Interface,
+    Layer,
+    MappingGraph,
+    Placement,
+)
 
 HOST = "/node/host/server/kvm"
 SWITCH = "/node/switch/openflow"
@@ -29,9 +39,7 @@ def gabriel(n: int) -> list[tuple[int, int]]:
     found = []
     for a in range(n):
         for b in range(a + 1, n):
-            if square[a, b] < 40 / n and not np.any(
-                square[a] + square[b] < square[a, b] - 1e-12
-            ):
+            if square[a, b] < 40 / n and not np.any(square[a] + square[b] < square[a, b] - 1e-12):
                 found.append((a, b))
     return found
 
@@ -73,7 +81,9 @@ def underlay(
     elements: dict[str, Element] = {}
     ports: dict[str, list[str]] = {f"s{k}": [] for k in range(n)} | {f"h{k}": [] for k in range(n)}
     connections = []
-    joined = [(f"l{a}-{b}", f"s{a}", f"s{b}", w) for (a, b), w in zip(edges, free_link, strict=True)]
+    joined = [
+        (f"l{a}-{b}", f"s{a}", f"s{b}", w) for (a, b), w in zip(edges, free_link, strict=True)
+    ]
     joined += [(f"a{k}", f"h{k}", f"s{k}", access) for k in range(n)]
     for name, u, v, room in joined:
         for k, end in enumerate((u, v)):
@@ -136,6 +146,22 @@ def request(
     return Graph("request", Layer.OVERLAY, elements, tuple(connections), tuple(rules))
 
 
+def carrying(
+    edges: Sequence[tuple[int, int]], n: int, cpu: Sequence[int], link: Sequence[int]
+) -> Embedded:
+    """A CloudNet that uses `cpu` of each host and `link` Mbit/s of each core link."""
+    elements = {
+        f"b{k}": Element(f"b{k}", "/node/host/generic", {"cpu": Amount(cpu[k])}) for k in range(n)
+    }
+    mapping = {f"b{k}": Placement(on=(f"h{k}",)) for k in range(n)}
+    for (a, b), used in zip(edges, link, strict=True):
+        name = f"k{a}-{b}"
+        elements[name] = Element(name, "/link/generic", {"bandwidth": Amount(used * MBPS)})
+        mapping[name] = Placement(on=(f"l{a}-{b}",))
+    graph = Graph("background", Layer.OVERLAY, elements)
+    return Embedded(graph, MappingGraph("background", f"gabriel{n}", mapping))
+
+
 def offline(
     n: int,
     seed: int,
@@ -146,9 +172,11 @@ def offline(
     count: int | None = None,
     apart: bool = True,
     load: tuple[int, int] = (20, 80),
+    shown: bool = False,
 ) -> Problem:
     """The standard instance: `load` % of 100 taken on hosts and core links before.
 
+    With `shown` the load is an embedded CloudNet that objectives count, else it is just gone.
     Each VNode accepts a random `share` of the hosts, or `count` of them; all where both are None.
     """
     rng = random.Random(1000 * n + seed)
@@ -160,4 +188,8 @@ def offline(
         size = count if count is not None else max(vnodes, round(n * float(share or 1)))
         some = [sorted(rng.sample(range(n), size)) for _ in range(vnodes)]
     asked = request(rng, vnodes, vlinks, some, apart=apart)
+    if shown:
+        full = underlay(edges, n, [100] * n, [100] * len(edges))
+        used = carrying(edges, n, [100 - c for c in cpu], [100 - w for w in link])
+        return Problem(full, asked, (used,))
     return Problem(underlay(edges, n, cpu, link), asked)

@@ -10,6 +10,7 @@ import numpy as np
 from mip.amounts import Exact
 from mip.buckets import Buckets, Table, ban_costs
 from mip.capacity import Key
+from mip.instance import Kind
 from mip.metric import Floats
 from mip.placing import Placing
 
@@ -20,6 +21,14 @@ Leaf = Callable[[tuple[int, ...], float], float | None]
 Viable = Callable[[dict[int, int], float], bool]
 """Told a part of a placement (point to vertex) and what is left below the top; whether its paths
 may still fit."""
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """At most `count` hosts that are not among the vertices `busy` may be taken into use."""
+
+    count: int
+    busy: frozenset[int]
 
 
 @dataclass
@@ -37,7 +46,7 @@ class OutOfBudgetError(Exception):
 class Branching:
     """Depth-first search over `placing` with the bounds of `buckets`."""
 
-    def __init__(self, placing: Placing, buckets: Buckets) -> None:
+    def __init__(self, placing: Placing, buckets: Buckets, fresh: Fresh | None = None) -> None:
         self._placing = placing
         self._buckets = buckets
         self._order = [b.point for b in buckets.order]
@@ -49,6 +58,9 @@ class Branching:
         self._leaf: Leaf = lambda _places, _value: None
         self._stop: Callable[[], bool] = lambda: False
         self._viable: Viable | None = None
+        self._fresh = fresh
+        self._opened: dict[int, int] = {}
+        self._points = placing.instance.points
 
     def check_parts(self, viable: Viable | None) -> None:
         """From now on ask `viable` about every part of a placement; None stops it."""
@@ -99,8 +111,10 @@ class Branching:
             if taken is None:
                 continue
             self._at[point] = int(k)
+            self._open(point, int(k), 1)
             if self._may_lead_on(depth, float(costs[k])):
                 self._descend(depth + 1, float(costs[k]))
+            self._open(point, int(k), -1)
             self._give_back(taken)
         self._at[point] = -1
 
@@ -119,7 +133,31 @@ class Branching:
             costs += table.cells[tuple(self._at[p] for p in table.scope[:-1])]
         for earlier, rows in self._bans[depth]:
             costs += rows[self._at[earlier]]
+        if self._fresh is not None and len(self._opened) >= self._fresh.count:
+            costs[self._closed(bucket.point)] = np.inf
         return costs
+
+    def _closed(self, point: int) -> list[int]:
+        """The candidates that are neither in use nor opened; none for what is no VNode."""
+        if self._fresh is None or self._points[point].kind is not Kind.VNODE:
+            return []
+        return [
+            k
+            for k, v in enumerate(self._placing.candidates[point])
+            if v not in self._fresh.busy and v not in self._opened
+        ]
+
+    def _open(self, point: int, candidate: int, change: int) -> None:
+        """Count a VNode on its host, if new hosts are counted; `change` is 1 or -1."""
+        if self._fresh is None or self._points[point].kind is not Kind.VNODE:
+            return
+        vertex = self._placing.candidates[point][candidate]
+        if vertex not in self._fresh.busy:
+            left = self._opened.get(vertex, 0) + change
+            if left:
+                self._opened[vertex] = left
+            else:
+                del self._opened[vertex]
 
     def _cell(self, table: Table) -> float:
         return float(table.cells[tuple(self._at[p] for p in table.scope)])

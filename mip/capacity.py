@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mip.amounts import Exact, exact
 from mip.model import Embedded
@@ -90,9 +91,20 @@ class Stock:
     capacity: Mapping[Key, Exact]
     use: Use
 
-    def free(self, key: Key) -> Exact:
+    @cached_property
+    def _spare(self) -> Mapping[Key, Exact]:
+        """The most that backups need at each key under one failure."""
+        keys = {key for backup in self.use.backups for key in backup.amounts}
+        return {key: max(self.use.scenarios(key).values(), default=0) for key in keys}
+
+    def room(self, key: Key) -> Exact:
         """What is left at `key` with no failure; never below 0."""
         return max(0, self.capacity.get(key, 0) - self.use.fixed.get(key, 0))
+
+    def free(self, key: Key) -> Exact:
+        """What is left at `key` whatever single element fails; never below 0."""
+        left = self.capacity.get(key, 0) - self.use.fixed.get(key, 0) - self._spare.get(key, 0)
+        return max(0, left)
 
 
 def path_use(

@@ -9,13 +9,15 @@ from mip.errors import UnknownMethodError, WrongMappingError
 from mip.exact import Clock, Found, Search, solve_plain
 from mip.explain import explain
 from mip.fit import is_pip, landmarks, offered, within
+from mip.hosts import counts_hosts, solve_hosts
 from mip.instance import Instance, Kind, compile_instance
 from mip.linear import Ending, Progress
 from mip.mapping import Draft, chosen_values, value_of
 from mip.model import Code, Options, Problem, Reason, Result, Status
 from mip.objectives import Cost, Weights, objective
-from mip.placed import PlacedSearch, placeable
+from mip.peak import only_peak, solve_peak
 from mip.solvers import solver
+from mip.solving import quick, solve_additive, surrogate
 from mip.verify import verify
 from rdl.graph import MappingGraph, NotIn, Placement, Scalar
 from rdl.match import satisfies
@@ -60,7 +62,7 @@ def embed(
         found = Found(Ending.INFEASIBLE)
         reasons = instance.refusals
     else:
-        found = _solve(instance, weights, search)
+        found = _solve(instance, weights, search, options.method)
         found = _break_ties(instance, weights, search, found, options.objective)
         reasons = _why(problem, search, found)
     seconds = {"build": built - began, "solve": time.monotonic() - built}
@@ -69,12 +71,20 @@ def embed(
     return _verified(problem, replace(result, seconds=seconds))
 
 
-def _solve(instance: Instance, weights: Weights, search: Search) -> Found:
-    """By placements where the objective is a sum and paths leave room; else the whole program."""
-    if placeable(instance, weights):
-        found = PlacedSearch(instance, weights, search).run()
-        if found is not None:
-            return found
+def _solve(instance: Instance, weights: Weights, search: Search, method: str) -> Found:
+    """The way that fits the objective and the method."""
+    if method == "fast" and not weights.additive:
+        found = quick(instance, surrogate(instance), search)
+        known = found.draft is None
+        return found if known else Found(Ending.FEASIBLE, found.draft)
+    if method == "fast":
+        return quick(instance, weights, search)
+    if weights.additive:
+        return solve_additive(instance, weights, search)
+    if only_peak(weights):
+        return solve_peak(instance, weights, search)
+    if counts_hosts(instance, weights):
+        return solve_hosts(instance, weights, search)
     return solve_plain(instance, weights, search)
 
 
@@ -94,7 +104,9 @@ def _break_ties(
     instance: Instance, weights: Weights, search: Search, found: Found, name: str
 ) -> Found:
     """Among mappings of the same value, one of least cost, as far as the time lets."""
-    if name == Cost.name or found.draft is None or found.ending is not Ending.OPTIMAL:
+    if name == Cost.name or found.cheapest or found.draft is None:
+        return found
+    if found.ending is not Ending.OPTIMAL:
         return found
     left = search.clock.left()
     again = Search(

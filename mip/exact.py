@@ -13,14 +13,21 @@ from mip.linear import INFINITY, Ending, Limits, Progress, Solver
 from mip.mapping import Draft
 from mip.objectives import Weights
 
+_SLACK = 1e-6
+"""What solvers' tolerances ask for in rows on the objective, relatively."""
+
 
 @dataclass(frozen=True)
 class Found:
-    """A mapping or none, how the search ended, and a true lower bound where one is known."""
+    """A mapping or none, how the search ended, and a true lower bound where one is known.
+
+    `cheapest` says that no mapping of the same value costs less.
+    """
 
     ending: Ending
     draft: Draft | None = None
     bound: float | None = None
+    cheapest: bool = False
 
 
 class Clock:
@@ -60,6 +67,8 @@ def solve_plain(
     *,
     scope: Scope | None = None,
     ceiling: tuple[Weights, float] | None = None,
+    below: float | None = None,
+    above: float | None = None,
 ) -> Found:
     """The whole program, or the part in `scope`, as the solver takes it.
 
@@ -69,10 +78,13 @@ def solve_plain(
         search: how.
         scope: hosts and edges left in.
         ceiling: another objective and the value it may not exceed.
+        below: only mappings of at most this value are of interest.
+        above: a known lower bound on the value.
     """
     flow = ArcFlow(instance, weights if ceiling is None else ceiling[0], scope)
     if ceiling is not None:
         _swap(flow, weights, ceiling[1])
+    _limit(flow, below, above)
     while not flow.model.contradiction:
         outcome = search.solver.solve(flow.model, search.limits(), None, search.progress)
         if outcome.values is None:
@@ -85,11 +97,21 @@ def solve_plain(
     return Found(Ending.INFEASIBLE)
 
 
+def _limit(flow: ArcFlow, below: float | None, above: float | None) -> None:
+    """Rows that keep the objective between two values."""
+    model = flow.model
+    terms = {i: c for i, c in enumerate(model.cost) if c}
+    if terms and (below is not None or above is not None):
+        low = -INFINITY if above is None else above - model.constant - _SLACK * max(1, abs(above))
+        high = INFINITY if below is None else below - model.constant
+        model.row(terms, low, high)
+
+
 def _swap(flow: ArcFlow, weights: Weights, ceiling: float) -> None:
     """Keep the first objective at its value and minimise another."""
     model = flow.model
     terms: Mapping[int, float] = {i: c for i, c in enumerate(model.cost) if c}
-    slack = 1e-6 * max(1.0, abs(ceiling))
+    slack = _SLACK * max(1.0, abs(ceiling))
     model.row(terms, -INFINITY, ceiling - model.constant + slack)
     model.cost = [0.0] * len(model.cost)
     for column, cost in flow.costs(weights).items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from mip.amounts import Exact, exact, human
@@ -108,7 +108,7 @@ class Instance:
         return {p.id: i for i, p in enumerate(self.points)}
 
     def free(self, key: Key) -> Exact:
-        """What is left at `key` with no failure; never below 0."""
+        """What is left at `key` whatever single element fails; never below 0."""
         return self.stock.free(key)
 
     @property
@@ -350,13 +350,55 @@ def _carries(
     element = substrate.elements[element_id]
     if element.is_link and element_fits(vlink, element):
         return False
+    plain = protection_of(vlink) == "none"  # another's backup may share room with this one's
     for resource, amount in demand.items():
         if limits(element, resource):
             key = key_of(element, resource)
-            free = stock.free(key)
+            free = stock.free(key) if plain else stock.room(key)
             if amount > free:
                 return False
     return True
+
+
+def scaled_down(instance: Instance, share: Exact) -> Instance:
+    """`instance` on a substrate of which no more than `share` of any capacity may be used."""
+    stock = Stock({k: c * share for k, c in instance.capacity.items()}, instance.use)
+    points = tuple(
+        replace(
+            point,
+            candidates=tuple(
+                v
+                for v in point.candidates
+                if not _short(
+                    instance.network.element(v),
+                    stock,
+                    instance.problem.request.elements[point.id],
+                )
+            ),
+        )
+        if point.kind is Kind.VNODE
+        else point
+        for point in instance.points
+    )
+    request, substrate = instance.problem.request, instance.problem.substrate
+    vlinks = []
+    for vlink in instance.vlinks:
+        element = request.elements[vlink.id]
+
+        def fits(on: str, element: Element = element, vlink: VLink = vlink) -> bool:
+            return _carries(substrate, stock, element, vlink.demand, on)
+
+        edges = instance.network.edges
+        vlinks.append(
+            replace(
+                vlink,
+                edges=tuple(
+                    e for e in vlink.edges if (link := edges[e].link) is None or fits(link)
+                ),
+                vertices=frozenset(v for v in vlink.vertices if fits(instance.network.ids[v])),
+            )
+        )
+    return replace(instance, points=points, vlinks=tuple(vlinks), stock=stock)
 
 
 def latency_bounds(vlink: Element) -> tuple[Exact | None, Exact | None]:

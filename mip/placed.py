@@ -7,36 +7,56 @@ what links have left, exactly. What remains below the best after that is nothing
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from mip.arcflow import Scope
-from mip.branching import Branching, Leaf, OutOfBudgetError
+from mip.branching import Branching, Fresh, Leaf, OutOfBudgetError
 from mip.buckets import CELLS, eliminate
 from mip.exact import Found, Search, solve_plain
 from mip.instance import Instance
 from mip.linear import Ending
 from mip.mapping import Draft, Route, chosen_values, value_of
-from mip.metric import Metric
+from mip.metric import Floats, Metric
 from mip.objectives import Weights
 from mip.placing import Placing, build_placing
 from mip.routing import Router, UnsureError
 
 _RISE = 0.02
-_RISE_END = 0.7
 """How far above the bound the first search looks, as a share of it; doubled each time."""
+
+_USUAL = 0.1
+"""The same for bounds near 0, as a share of what placements at random cost."""
 
 _FAILURES = 10
 """Placements without paths after which parts of placements are routed too."""
 
 _PART_STEPS = 1_000
 
+_CELLS_OF_PAIRS = 2 * 10**8
+_POINTS = 200
+"""Larger problems than that are left to the whole program."""
+
+_PROGRAMS = 30
+"""Placements whose paths need a program of their own before one program takes over."""
+
 _STEPS = 20_000
 """Path steps for one placement before the whole program decides on its paths."""
+
+
+def _usual(table: Floats) -> float:
+    finite = table[np.isfinite(table)]
+    return float(finite.mean()) if finite.size else 0.0
 
 
 def placeable(instance: Instance, weights: Weights) -> bool:
     """Whether the method applies: a sum as objective, no cost of passing a switch or provider."""
     if not weights.additive or any(v.latency_min for v in instance.vlinks):
+        return False
+    sizes = [len(p.candidates) for p in instance.points]
+    if sum(sizes) ** 2 > _CELLS_OF_PAIRS or len(sizes) > _POINTS:
         return False
     request, network = instance.problem.request, instance.network
     return not any(
@@ -66,6 +86,8 @@ class PlacedSearch:
         instance: what to embed.
         weights: an additive objective.
         search: how to solve what is left to the whole program, and when to stop.
+        hurry: be content with a good mapping: look on for as long as the first one took.
+        fresh: how many hosts may be newly taken into use, and which count.
         best: the best mapping so far.
         value: its value.
     """
@@ -73,11 +95,14 @@ class PlacedSearch:
     instance: Instance
     weights: Weights
     search: Search
+    hurry: bool = False
+    fresh: Fresh | None = None
     best: Draft | None = None
     value: float = float("inf")
     bound: float = float("-inf")
     trace: Trace = field(default_factory=Trace)
     _ceiling: float = float("inf")
+    _until: float = float("inf")
 
     def run(self, cells: int = CELLS) -> Found | None:
         """Search until nothing better is left or the time is over; None if it isn't the way.
@@ -90,10 +115,14 @@ class PlacedSearch:
         buckets = eliminate(placing, cells)
         self.bound = buckets.bound
         router = Router(self.instance, metric)
-        branching = Branching(placing, buckets)
+        branching = Branching(placing, buckets, self.fresh)
+        began = time.monotonic()
 
         def leaf(places: tuple[int, ...], bound: float) -> float | None:
             better = self._leaf(placing, router, places, bound)
+            if better is not None and self.hurry and self._until == float("inf"):
+                now = time.monotonic()
+                self._until = now + (now - began)
             if self.trace.failed == _FAILURES:
                 branching.check_parts(viable)
             return better
@@ -141,15 +170,20 @@ class PlacedSearch:
         Raises:
             OutOfBudgetError: out of time, or nothing found far above the bound.
         """
-        base, rise = max(abs(self.bound), placing.step), _RISE
-        while rise <= _RISE_END:
+        usual = sum(_usual(table) for table in placing.pairs.values())
+        base, rise = max(abs(self.bound), _USUAL * usual, placing.step), _RISE
+        end = self.bound + 2 * max(base, usual)
+        while self.bound <= end:
             self._ceiling = min(self.bound + base * rise, self._best_top(placing))
-            branching.run(self._ceiling, leaf, self.search.clock.over)
+            branching.run(self._ceiling, leaf, self._over)
             if self.best is not None:
                 return
             self.bound = self._ceiling
             rise *= 2
         raise OutOfBudgetError
+
+    def _over(self) -> bool:
+        return self.search.clock.over() or time.monotonic() >= self._until
 
     def _best_top(self, placing: Placing) -> float:
         """Bounds from here on can't lead to anything better."""
@@ -194,6 +228,8 @@ class PlacedSearch:
     def _by_program(self, places: tuple[int, ...]) -> Draft | None:
         """Routes for one placement from the whole program, its hosts fixed."""
         self.trace.programs += 1
+        if self.trace.programs > _PROGRAMS:
+            raise OutOfBudgetError
         scope = Scope(hosts={i: frozenset((v,)) for i, v in enumerate(places)})
         quiet = Search(self.search.solver, self.search.clock, 0.0, self.search.seed)
         found = solve_plain(self.instance, self.weights, quiet, scope=scope)

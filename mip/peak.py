@@ -1,0 +1,143 @@
+"""Objectives that are the highest utilisation: by halving the range in which it can be.
+
+Whether the peak can stay at a share t is asked of the substrate with t of every capacity, by the
+search over placements. The peak takes only values on a grid that the demands give, so the search
+ends exactly; the last mapping found is also the cheapest with that peak.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from mip.amounts import Exact, scale_of
+from mip.capacity import Use, key_of
+from mip.exact import Found, Search, solve_plain
+from mip.instance import Instance, Kind, scaled_down
+from mip.linear import Ending
+from mip.mapping import Draft, draft_use, is_element
+from mip.objectives import Weights
+from mip.placed import PlacedSearch, placeable
+from mip.solving import finish, part_of, surrogate
+
+_SHARE = 0.6
+"""The part of the time for this way; the rest is for the whole program."""
+
+
+def only_peak(weights: Weights) -> bool:
+    """Whether an objective is the peak alone."""
+    return weights.peak > 0 and weights == Weights(peak=weights.peak)
+
+
+def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
+    """The lowest peak, and among those mappings the cheapest."""
+    cost = surrogate(instance)
+    if not placeable(instance, cost) or any(v.protection != "none" for v in instance.vlinks):
+        return solve_plain(instance, weights, search)
+    stepping = _Stepping(instance, cost, part_of(search, _SHARE))
+    low = floor_of(instance)
+    best = stepping.at(low)
+    if best is not None:
+        return Found(Ending.OPTIMAL, best, float(low) * weights.peak, cheapest=True)
+    best = None if stepping.unsure else stepping.at(Fraction(1))
+    if best is None and not stepping.unsure:
+        return Found(Ending.INFEASIBLE)
+    while best is not None and not stepping.unsure:
+        high = peak_of(instance, best)
+        step = level_above(instance, low)
+        if step >= high:
+            return Found(Ending.OPTIMAL, best, float(high) * weights.peak, cheapest=True)
+        middle = level_above(instance, (low + high) / 2)
+        draft = stepping.at(middle if middle < high else step)
+        if draft is not None:
+            best = draft
+        elif not stepping.unsure:
+            low = middle if middle < high else step
+    bound = float(low) * weights.peak
+    return finish(instance, weights, search, bound, Found(Ending.FEASIBLE, best))
+
+
+@dataclass
+class _Stepping:
+    """Asks whether a peak can be kept; `unsure` once an answer took too long."""
+
+    instance: Instance
+    cost: Weights
+    search: Search
+    unsure: bool = False
+
+    def at(self, share: Exact) -> Draft | None:
+        """The cheapest mapping with a peak of at most `share`; None if there is none."""
+        tight = scaled_down(self.instance, share)
+        if any(not p.candidates for p in tight.points):
+            return None
+        found = PlacedSearch(tight, self.cost, self.search).run()
+        if found is None:
+            found = solve_plain(tight, self.cost, self.search)
+        if found.ending not in {Ending.OPTIMAL, Ending.INFEASIBLE}:
+            self.unsure = True
+        return found.draft
+
+
+def _shares(instance: Instance, use: Use) -> Iterable[Fraction]:
+    return (
+        Fraction(use.peak(key)) / Fraction(capacity)
+        for key, capacity in instance.capacity.items()
+        if capacity and is_element(key)
+    )
+
+
+def peak_of(instance: Instance, draft: Draft) -> Fraction:
+    """The peak of a mapping, exactly."""
+    return max(_shares(instance, draft_use(instance, draft)), default=Fraction(0))
+
+
+def floor_of(instance: Instance) -> Fraction:
+    """A peak that no mapping can go below: what is used already, and each VNode's best host."""
+    floor = max(_shares(instance, instance.use), default=Fraction(0))
+    for point in instance.points:
+        if point.kind is Kind.VNODE and point.candidates:
+            alone = min(_alone(instance, point.demand, v) for v in point.candidates)
+            floor = max(floor, alone)
+    return floor
+
+
+def _alone(instance: Instance, demand: Mapping[str, Exact], vertex: int) -> Fraction:
+    host = instance.network.element(vertex)
+    keys = {r: key_of(host, r) for r in demand}
+    return max(
+        (
+            Fraction(instance.use.peak(keys[r]) + amount) / Fraction(instance.capacity[keys[r]])
+            for r, amount in demand.items()
+            if instance.capacity.get(keys[r])
+        ),
+        default=Fraction(0),
+    )
+
+
+def level_above(instance: Instance, share: Exact) -> Fraction:
+    """The lowest value above `share` that the peak could take.
+
+    Each capacity's use grows by multiples of the greatest number that divides all demands.
+    """
+    best = Fraction(2)
+    grids: dict[str, Fraction] = {}
+    for key, capacity in instance.capacity.items():
+        if not capacity or not is_element(key):
+            continue
+        if key[1] not in grids:
+            grids[key[1]] = _grid(instance, key[1])
+        room = Fraction(share) * Fraction(capacity) - instance.use.peak(key)
+        if grids[key[1]] and room >= 0:
+            steps = math.floor(room / grids[key[1]]) + 1
+            level = (instance.use.peak(key) + steps * grids[key[1]]) / Fraction(capacity)
+            best = min(best, level)
+    return best
+
+
+def _grid(instance: Instance, resource: str) -> Fraction:
+    demands = [p.demand[resource] for p in instance.points if resource in p.demand]
+    demands += [v.demand[resource] for v in instance.vlinks if resource in v.demand]
+    return 1 / scale_of(demands) if any(demands) else Fraction(0)
