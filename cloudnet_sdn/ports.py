@@ -165,6 +165,14 @@ class Inventory(Protocol):
 
 
 @runtime_checkable
+class Watching(Protocol):
+    """A plugin that sees which substrate elements don't carry."""
+
+    def down(self, substrate: Graph) -> frozenset[str]:
+        """The elements seen to be down, now. Raises Transient."""
+
+
+@runtime_checkable
 class Leased(Protocol):
     """A plugin whose effects end by themselves unless they are prolonged."""
 

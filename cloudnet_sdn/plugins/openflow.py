@@ -18,6 +18,8 @@ from rdl.graph import Element, Graph, Placement
 NAME = "openflow"
 TYPES = ("/node/switch/openflow",)
 TARGET = "controller"
+LOOK_S = 3.0
+"""How long a look at the topology may take; a request waits for it."""
 
 _SEEN = {
     "up": "",
@@ -79,6 +81,12 @@ class OpenFlowPlugin:
                 state = "failed"
         seen = Observation(state, _SEEN.get(state, "its state isn't known"))
         return dict.fromkeys(task.elements, seen)
+
+    def down(self, substrate: Graph) -> frozenset[str]:
+        """Switches that aren't connected, and links at ports that are down."""
+        with shell(TARGET, ()):
+            topology = self._controller.call("topology.get", timeout_s=LOOK_S)
+        return unconnected(substrate, topology)
 
     def targets(self) -> Sequence[str]:
         """The one controller."""
@@ -154,6 +162,24 @@ def _port(vlink: str, substrate: Graph, interface: str) -> str | int:
     if isinstance(value, int | str) and not isinstance(value, bool) and value:
         return value
     raise Refused([Reason(vlink, Code.POLICY, "the substrate is described incompletely")])
+
+
+def unconnected(substrate: Graph, topology: Json) -> frozenset[str]:
+    """The switches and links of a substrate that a controller's topology shows to be down."""
+    seen = {str(s["dpid"]): s["ports"] for s in topology["switches"]}
+    down: set[str] = set()
+    for switch in substrate.nodes():
+        dpid = switch.features.get("dpid")
+        if not isinstance(dpid, str) or not switch.type.startswith(TYPES):
+            continue
+        if dpid.lower() not in seen:
+            down.add(switch.id)
+            continue
+        dead = {name for p in seen[dpid.lower()] if not p["up"] for name in (p["port"], p["name"])}
+        for own, other in substrate.ends(switch.id):
+            if substrate.interface(own).features.get("port") in dead:
+                down.add(other.partition(".")[0])
+    return frozenset(down)
 
 
 def _make(context: Context) -> OpenFlowPlugin | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from cloudnet_sdn.plugins.registry import Registry
-from cloudnet_sdn.ports import Embedder, Refused, Synchronised, Transient
+from cloudnet_sdn.ports import Embedder, Refused, Synchronised, Transient, Watching
 from cloudnet_sdn.roles import agreement, federation, stubs
 from cloudnet_sdn.roles.settings import RoleKind, Settings
 from cloudnet_sdn.roles.tags import Taken
@@ -113,8 +113,19 @@ class Mapping:
         if self._is_broker:
             embedded = ()  # providers tell what they have left, and whether they are there
         else:
-            unavailable |= self.health.targets()
+            unavailable |= self.health.targets() | self._down(base)
         return View(whole, embedded, unavailable, taken, revision, away)
+
+    def _down(self, base: Graph) -> frozenset[str]:
+        """What is seen not to carry. A shell that can't say is found out when it is called."""
+        found: frozenset[str] = frozenset()
+        for name, plugin in self._registry.items():
+            if isinstance(plugin, Watching):
+                try:
+                    found |= plugin.down(base)
+                except (Transient, Refused) as exc:
+                    log.info("unseen plugin=%s: %s", name, exc)
+        return found
 
     def base(self, conn: sa.Connection) -> Graph:
         """The substrate as configured or loaded, before anybody is asked."""

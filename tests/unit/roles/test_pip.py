@@ -369,3 +369,12 @@ def test_a_small_wait_answers_while_it_is_working(pip):
     assert offer["state"] in ("working", "held")
     pip.settle(quiet=True)
     assert pip.call("negotiation.offer", offer["offer"])["state"] == "held"
+
+
+def test_what_is_seen_to_be_down_carries_nothing_new(pip):
+    away = pip.site.substrate.elements["sw2"].features["dpid"]
+    pip.site.controller.away.add(away)
+    offer = request(pip, PAIR)
+    assert offer["state"] == "refused"
+    assert "sw2" not in str(offer["reasons"])
+    assert request(pip, PAIR.replace("apart", "together"), "r2")["state"] == "held"
