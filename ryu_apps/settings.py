@@ -16,9 +16,9 @@ from cloudnet_sdn.wire.identity import Caller
 from cloudnet_sdn.wire.tls import TlsFiles
 from ryu_apps.compile import Guard
 from ryu_apps.placing import Ranges
+from ryu_apps.policy import Policy
 from ryu_apps.spec import MAX_BANDWIDTH, MAX_VLAN, Dpid, PortRef
 from ryu_apps.topology import Capacities
-from ryu_apps.vlinks import Policy
 
 CONFIG_VARIABLE = "CLOUDNET_CONTROLLER_CONFIG"
 """Names the file under a plain ryu-manager, which takes no options of ours."""

@@ -7,55 +7,31 @@ up what couldn't be done. Nothing blocks while the lock is held.
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from cloudnet_sdn.wire.faults import CloudnetError, NotFound
-from ryu_apps.compile import Guard, base, compile_vlink, together
+from ryu_apps.answers import answer, gone, now
+from ryu_apps.compile import base
 from ryu_apps.differences import differences
 from ryu_apps.discovery import Discovery
 from ryu_apps.fabric import Away, Fabric
-from ryu_apps.installer import Installer, Part
-from ryu_apps.placement import Placement
-from ryu_apps.placing import Ranges
-from ryu_apps.reconcile import Change, MeterAdd, MeterModify, MeterRemove
+from ryu_apps.installer import Installer
+from ryu_apps.plans import Plans
+from ryu_apps.policy import Policy
 from ryu_apps.register import Register, deleted, dpids_of, misnumbered
 from ryu_apps.rules import Desired, Key, cookie_of
 from ryu_apps.spec import Dpid, VLinkId, VLinkSpec
 from ryu_apps.states import Progress, State, state_of
 from ryu_apps.store import Record, Store
-from ryu_apps.topology import Capacities, Place, Port, Topology
+from ryu_apps.topology import Place, Port, Topology
 
 log = logging.getLogger(__name__)
-
-_NOTHING = Desired()
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the operator decides.
-
-    Attributes:
-        guard: how meters are set.
-        ranges: tags and meter ids that may be given out.
-        capacities: of links, where the operator knows better than the switches.
-        wait_s: how long a call waits for a switch that is away or a link not discovered yet.
-        retry_s: pause between attempts at what a switch refused.
-        audit_s: pause between looks at what switches hold.
-    """
-
-    guard: Guard = field(default_factory=Guard)
-    ranges: Ranges = field(default_factory=Ranges)
-    capacities: Capacities = field(default_factory=Capacities)
-    wait_s: float = 5.0
-    retry_s: float = 10.0
-    audit_s: float = 60.0
 
 
 class VLinks:
@@ -81,6 +57,7 @@ class VLinks:
         self._seen: dict[VLinkId, tuple[State, str, str]] = {}
         self._looked: dict[Dpid, float] = {}
         self._drawn = Topology()
+        self._plans = Plans(self._register, self._progress, policy.guard)
         for vlink, record in self._register.records.items():
             self._progress[vlink] = Progress(unclear=dpids_of(record.former))
 
@@ -122,9 +99,9 @@ class VLinks:
         """A flow of ours is gone; where it shouldn't be, the switch is looked at anew."""
         with self._lock:
             vlink = self._register.vlink_of(cookie)
-            if vlink is not None and key in self._desired(vlink, dpid).flows:
+            if vlink is not None and key in self._plans.of(vlink, dpid).flows:
                 log.warning("flow removed by others dpid=%s vlink=%s", dpid, vlink)
-                self._progress[vlink].confirmed.discard(dpid)
+                self._progress_of(vlink).confirmed.discard(dpid)
                 self._installer.forget(dpid)
             elif key in base().flows:
                 self._installer.forget(dpid)
@@ -153,7 +130,7 @@ class VLinks:
     def delete_many(self, vlinks: Collection[VLinkId]) -> dict[str, Any]:
         """Leave nothing of VLinks; answers each as `get`, with the state `gone` or `pending`."""
         deadline = self._clock() + self._policy.wait_s
-        answers: dict[str, Any] = {vlink: _gone(vlink) for vlink in vlinks}
+        answers: dict[str, Any] = {vlink: gone(vlink) for vlink in vlinks}
         with self._turn(vlinks):
             with self._lock:
                 there = {v: r for v in vlinks if (r := self._register.records.get(v)) is not None}
@@ -177,8 +154,8 @@ class VLinks:
         with self._lock:
             if vlink not in self._register.records:
                 raise NotFound(f"no VLink {vlink}")
-            answer: dict[str, Any] = self._answers([vlink])[vlink]
-            return answer
+            found: dict[str, Any] = self._answers([vlink])[vlink]
+            return found
 
     def ids(self) -> list[str]:
         """The ids of all VLinks, those that are being removed included."""
@@ -206,9 +183,9 @@ class VLinks:
         for dpid in sorted(dpids | self._dpids(concerned)):
             found += self._look(dpid, vlink)
         with self._lock:
-            for name, answer in self._answers(sorted(concerned)).items():
-                if answer["state"] != State.UP:
-                    found.append(f"{name} is {answer['state']}: {answer['reason']}")
+            for name, said in self._answers(sorted(concerned)).items():
+                if said["state"] != State.UP:
+                    found.append(f"{name} is {said['state']}: {said['reason']}")
         return {"ok": not found, "differences": found}
 
     # -- upkeep -------------------------------------------------------------------------------
@@ -219,8 +196,8 @@ class VLinks:
 
         def desired() -> Desired:
             with self._lock:
-                based_on.update(self._records_at(dpid))
-                return self._all_desired(dpid)
+                based_on.update(self._plans.records_at(dpid))
+                return self._plans.at(dpid)
 
         with self._lock:
             self._looked[dpid] = self._clock()
@@ -230,7 +207,7 @@ class VLinks:
             log.warning("switch not in sync dpid=%s reason=%s", dpid, exc)
             return
         with self._changed:
-            troubles = self._whose(dpid, refused)
+            troubles = self._plans.whose(dpid, refused)
             for vlink, record in based_on.items():
                 if self._register.records.get(vlink) is record:
                     self._conclude(vlink, dpid, troubles.get(vlink))
@@ -251,6 +228,8 @@ class VLinks:
             self._place_late(vlink, spec)
         if half_done:
             with self._turn(half_done):
+                with self._lock:
+                    half_done &= records.keys()
                 self._settle(half_done)
 
     # -- inside: placing ----------------------------------------------------------------------
@@ -304,7 +283,7 @@ class VLinks:
     def _settle(self, vlinks: Iterable[VLinkId]) -> None:
         """Have the switches do what the records say, as far as they are there."""
         with self._lock:
-            parts = {vlink: self._parts(vlink) for vlink in vlinks}
+            parts = {vlink: self._plans.parts(vlink) for vlink in vlinks}
         report = self._installer.carry(parts)
         with self._changed:
             for vlink, shares in parts.items():
@@ -324,82 +303,19 @@ class VLinks:
             self.sync(dpid)  # others' flows come and go unseen: look before saying no
         self._tidy(parts)
 
-    def _parts(self, vlink: VLinkId) -> dict[Dpid, Part]:
-        record = self._register.records[vlink]
-        wanted = self._compiled(vlink, record.placement)
-        former = [self._compiled(vlink, placement) for placement in record.former]
-        dpids = set(wanted).union(*former)
-        return {
-            dpid: Part(
-                wanted.get(dpid, _NOTHING), together(*(f.get(dpid, _NOTHING) for f in former))
-            )
-            for dpid in dpids
-        }
-
-    def _compiled(self, vlink: VLinkId, placement: Placement | None) -> Mapping[Dpid, Desired]:
-        return compile_vlink(vlink, placement, self._policy.guard) if placement else {}
-
-    def _desired(self, vlink: VLinkId, dpid: Dpid) -> Desired:
-        record = self._register.records.get(vlink)
-        if record is None or record.placement is None:
-            return _NOTHING
-        return self._compiled(vlink, record.placement).get(dpid, _NOTHING)
-
-    def _all_desired(self, dpid: Dpid) -> Desired:
-        shares = [base()]
-        for vlink, record in self._records_at(dpid).items():
-            shares.append(self._desired(vlink, dpid))
-            if self._moving(vlink):
-                # Traffic stays where it is until all of the new path is there.
-                former = (self._compiled(vlink, placement) for placement in record.former)
-                shares += [compiled.get(dpid, _NOTHING) for compiled in former]
-        return together(*shares)
-
-    def _records_at(self, dpid: Dpid) -> dict[VLinkId, Record]:
-        records = self._register.records
-        return {v: records[v] for v in self._register.ledger.at(dpid) if v in records}
-
-    def _moving(self, vlink: VLinkId) -> bool:
-        """Whether a VLink still runs where it was, because its new path isn't whole."""
-        record, progress = self._register.records[vlink], self._progress.get(vlink)
-        if record.placement is None or not record.former or progress is None:
-            return False
-        return not set(record.placement.path) <= progress.confirmed
-
     def _conclude(self, vlink: VLinkId, dpid: Dpid, trouble: str | None) -> None:
         """Note that a datapath is as it shall be, but for what it refused."""
-        record, progress = self._register.records[vlink], self._progress.get(vlink)
-        if progress is None:
-            return
+        record, progress = self._register.records[vlink], self._progress_of(vlink)
         progress.troubles.pop(dpid, None)
         if trouble is not None:
             progress.troubles[dpid] = trouble
             progress.confirmed.discard(dpid)
             return
-        if self._moving(vlink):
+        if self._plans.moving(vlink):
             return  # built; switched over and cleared by `_settle`
         progress.unclear.discard(dpid)
         if record.placement is not None and dpid in record.placement.path:
             progress.confirmed.add(dpid)
-
-    def _whose(self, dpid: Dpid, refused: Mapping[Change, str]) -> dict[VLinkId, str]:
-        """Whose rules a datapath refused."""
-        cookies = {cookie_of(vlink): vlink for vlink in self._register.ledger.at(dpid)}
-        meters = {
-            meter: vlink
-            for vlink in cookies.values()
-            for meter in self._desired(vlink, dpid).meters
-        }
-        troubles: dict[VLinkId, str] = {}
-        for change, text in refused.items():
-            if isinstance(change, MeterAdd | MeterModify | MeterRemove):
-                vlink = meters.get(change.rule.meter)
-            else:
-                vlink = cookies.get(change.rule.cookie)
-            log.warning("refused dpid=%s vlink=%s change=%s reason=%s", dpid, vlink, change, text)
-            if vlink is not None:
-                troubles.setdefault(vlink, text)
-        return troubles
 
     def _tidy(self, vlinks: Iterable[VLinkId]) -> None:
         """Forget former placements of which nothing is left, and VLinks that are gone."""
@@ -447,6 +363,10 @@ class VLinks:
             records = (self._register.records.get(vlink) for vlink in vlinks)
             return {dpid for r in records if r is not None for dpid in dpids_of(r.placements)}
 
+    def _progress_of(self, vlink: VLinkId) -> Progress:
+        """How far the switches are; nobody has looked yet where a record is being written."""
+        return self._progress.get(vlink) or Progress()
+
     def _topology(self) -> Topology:
         return self._discovery.topology(self._clock())
 
@@ -455,14 +375,14 @@ class VLinks:
         vlinks = self._register.ledger.at(dpid)
         if not self._installer.knows(dpid):
             return pause >= 1.0
-        if any(dpid in self._progress[vlink].troubles for vlink in vlinks):
+        if any(dpid in self._progress_of(vlink).troubles for vlink in vlinks):
             return pause >= self._policy.retry_s
         return pause >= self._policy.audit_s
 
     def _half_done(self, vlink: VLinkId) -> bool:
         """Whether switches that are there now have something left to do for a VLink."""
-        progress = self._progress.get(vlink)
-        if progress is None or progress.troubles or vlink in self._busy:
+        progress = self._progress_of(vlink)
+        if progress.troubles or vlink in self._busy:
             return False
         record = self._register.records[vlink]
         if (record.former or record.deleting) and not progress.unclear:
@@ -484,7 +404,7 @@ class VLinks:
         with self._lock:
             topology, records = self._topology(), self._register.records
             return {
-                vlink: _answer(vlink, *self._note_state(vlink, topology), records[vlink])
+                vlink: answer(vlink, *self._note_state(vlink, topology), records[vlink])
                 for vlink in vlinks
                 if vlink in records
             }
@@ -498,11 +418,10 @@ class VLinks:
 
     def _note_state(self, vlink: VLinkId, topology: Topology) -> tuple[State, str, str]:
         """The state now, and since when it is that."""
-        record = self._register.records[vlink]
-        progress = self._progress.setdefault(vlink, Progress(unclear=dpids_of(record.former)))
+        record, progress = self._register.records[vlink], self._progress_of(vlink)
         state, reason = state_of(record, progress, topology, self._installer.knows)
         before = self._seen.get(vlink)
-        since = before[2] if before is not None and before[0] == state else _now()
+        since = before[2] if before is not None and before[0] == state else now()
         if before is None or before[:2] != (state, reason):
             log.info("vlink=%s state=%s reason=%s", vlink, state, reason or "-")
         self._seen[vlink] = (state, reason, since)
@@ -513,7 +432,7 @@ class VLinks:
         with self._lock:
             if dpid not in self._discovery.connected():
                 return [f"switch {dpid} is away: not observed"]
-            desired = self._all_desired(dpid) if vlink is None else self._desired(vlink, dpid)
+            desired = self._plans.at(dpid) if vlink is None else self._plans.of(vlink, dpid)
         try:
             observed = self._installer.look(dpid)
         except Away as exc:
@@ -528,34 +447,3 @@ def _homeless(record: Record, topology: Topology) -> bool:
         return False
     placement = record.placement
     return bool(record.why) or (placement is not None and misnumbered(placement, topology))
-
-
-def _answer(
-    vlink: VLinkId, state: State, reason: str, since: str, record: Record
-) -> dict[str, Any]:
-    placement = record.placement
-    return {
-        "id": vlink,
-        "state": str(state),
-        "reason": reason,
-        "path": list(placement.path) if placement else [],
-        "tags": [[*link.a, link.vlan] for link in placement.links] if placement else [],
-        "bandwidth": float(record.spec.bandwidth),
-        "since": since,
-    }
-
-
-def _gone(vlink: VLinkId) -> dict[str, Any]:
-    return {
-        "id": vlink,
-        "state": str(State.GONE),
-        "reason": "",
-        "path": [],
-        "tags": [],
-        "bandwidth": 0.0,
-        "since": _now(),
-    }
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

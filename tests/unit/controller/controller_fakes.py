@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ryu_apps.fabric import Away, Outcome
+from ryu_apps.policy import Policy
 from ryu_apps.reconcile import (
     Change,
     FlowAdd,
@@ -30,7 +31,7 @@ from ryu_apps.rules import (
 from ryu_apps.spec import Dpid, VLinkId, VLinkSpec, parse_spec
 from ryu_apps.store import MemoryStore, Store
 from ryu_apps.topology import Place, Port
-from ryu_apps.vlinks import Policy, VLinks
+from ryu_apps.vlinks import VLinks
 
 Frame = tuple[Place, int]
 """A frame at a port, with its tag."""
