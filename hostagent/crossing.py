@@ -49,10 +49,14 @@ class Crossing:
         self._table = f"cloudnet_{short_hash(bridge)}"
         self._enter = ["nsenter", f"--net={netns}"] if netns else []
         self._netns = netns
+        self._complained = False
         self.tap = f"ct{short_hash(bridge, port)}"
 
-    def ensure(self) -> None:
+    def ensure(self) -> bool:
         """The bridge, the TAP and both its ports are there and up.
+
+        Returns:
+            Whether the TAP had to be made, so that nobody holds its other end.
 
         Raises:
             CommandFailedError: a tool failed, or the namespace isn't there or is the agent's own.
@@ -74,6 +78,15 @@ class Crossing:
         for device in (self._port, self.tap, self._bridge):
             if "UP" not in seen.get(device, {}).get("flags", ()):
                 self._run("ip", "link", "set", "dev", device, "up")
+        return self.tap not in seen
+
+    def filters(self) -> bool:
+        """Whether the filter is there; a firewall's restart may flush it."""
+        try:
+            self._run("nft", "list", "set", "bridge", self._table, "tags")
+        except CommandFailedError:
+            return False
+        return True
 
     def admit(self, tags: Collection[int]) -> str:
         """Just `tags` cross from now on; answers why they can't be told apart, or ''."""
@@ -81,7 +94,9 @@ class Crossing:
             text = ruleset(self._table, (self._port, self.tap), tags)
             self._run("nft", "-f", "-", text=text)
         except CommandFailedError as exc:
-            log.warning("bridge=%s does not filter tags: %s", self._bridge, exc)
+            if not self._complained:
+                log.warning("bridge=%s does not filter tags: %s", self._bridge, exc)
+            self._complained = True
             return "this kernel or machine can't filter tags: all of them cross"
         return ""
 

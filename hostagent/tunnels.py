@@ -102,9 +102,11 @@ class Tunnel:
         """Mend what isn't there. Answers whether something was amiss."""
         with self._lock:
             try:
-                self._crossing.ensure()
-                if self._broken:
+                fresh = self._crossing.ensure()
+                if self._broken or not self._crossing.filters():
                     self._unfiltered = self._crossing.admit(self._tags)
+                if fresh:
+                    self._vpn.stop()  # one that runs holds a device that is gone
                 started = self._vpn.ensure()
             except CommandFailedError as exc:
                 if str(exc) != self._broken:

@@ -171,6 +171,21 @@ def test_a_dead_openvpn_is_seen_and_started_again(sites, clean):
     until(lambda: set(crossing(sites, [(2001,)])), lambda seen: seen == {"2001"}, 20)
 
 
+def test_a_filter_or_device_that_others_remove_is_put_back(sites, clean):
+    _, place = sites[0]
+    admit(sites, 2001)
+    tool("ip", "netns", "exec", place, "nft", "flush", "ruleset")
+    until(lambda: tool("ip", "netns", "exec", place, "nft", "list", "ruleset"), bool)
+    assert crossing(sites, [(2001,), (2002,)]) == {"2001": (60, 2001)}
+    (tap,) = [d for d in devices(place) if d.startswith("ct")]
+    tool("ip", "-n", place, "link", "del", tap)
+    until(lambda: set(crossing(sites, [(2001,), (2002,)])), lambda seen: seen == {"2001"}, 20)
+
+
+def devices(place: str) -> list[str]:
+    return [d["ifname"] for d in json.loads(tool("ip", "-n", place, "-j", "link"))]
+
+
 def test_a_peer_that_is_gone_is_seen(sites, clean):
     (here, _), (there, _) = sites
     there.end()
@@ -198,8 +213,7 @@ def test_an_ended_agent_leaves_no_process_or_device(sites, clean):
     pid = openvpn_pid(agent)
     agent.end()
     assert not alive(pid)
-    devices = [d["ifname"] for d in json.loads(tool("ip", "-n", place, "-j", "link"))]
-    assert sorted(devices) == ["data", "lo", "plug", "wan"]
+    assert sorted(devices(place)) == ["data", "lo", "plug", "wan"]
     assert tool("ip", "netns", "exec", place, "nft", "list", "ruleset").strip() == ""
     agent.start()
     until(lambda: agent.call("tunnel.status", "t1")["up"], bool, 20)
