@@ -1,0 +1,278 @@
+"""What every embedding plugin promises, over shells that know their domain.
+
+A plugin of somebody else's can be put through the same suite: add it to `CASES`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from fakes.loopback import Loopback
+from fakes.world import SPLIT, FakeClock, Federation, request
+
+from cloudnet_sdn.plugins.registry import Context, Extension, Registry, build, installed
+from cloudnet_sdn.ports import (
+    Inventory,
+    NodePlugin,
+    Observation,
+    PlannedTask,
+    Plugin,
+    Refused,
+    Task,
+    Transient,
+)
+from cloudnet_sdn.store import tasks
+from rdl.graph import Graph
+
+CASES = ("host", "openflow", "tunnel", "transit", "provider")
+STATES = {
+    "up", "degraded", "failed", "pending",
+    "stopped", "starting", "running", "stopping", "migrating",
+}  # fmt: skip
+
+
+@dataclass
+class Case:
+    """A plugin with a task of its own that has been made, and how its shells are reached."""
+
+    plugin: Plugin
+    task: Task
+    wires: list[Loopback]
+    reached: bool
+
+    @property
+    def fresh(self) -> Task:
+        """The same task before anything was answered, as after a lost reply."""
+        return replace(self.task, answer={})
+
+
+@pytest.fixture
+def federation(tmp_path) -> Iterator[Federation]:
+    made = Federation(tmp_path, FakeClock())
+    yield made
+    made.stop()
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest, federation: Federation) -> Case:
+    name = request.param
+    offer = _held(federation)
+    machine = federation.vnp if name in ("provider", "transit") else federation.berlin
+    with machine.role.store.read() as conn:
+        every = list(tasks.due(conn, federation.clock.now()))
+        assert every == []
+        found = [
+            e.task for c in _ids(conn) for e in tasks.of_cloudnet(conn, c) if e.task.plugin == name
+        ]
+    assert offer["state"] == "held"
+    wires = [*machine.peers.values()]
+    return Case(machine.role.registry.get(name), found[0], wires, reached=name != "transit")
+
+
+def _held(federation: Federation) -> Any:
+    return request(federation.vnp, SPLIT)
+
+
+def _ids(conn: Any) -> list[str]:
+    from sqlalchemy import select
+
+    from cloudnet_sdn.store.schema import cloudnets
+
+    return list(conn.scalars(select(cloudnets.c.id)))
+
+
+def test_specs_and_answers_can_be_kept(case):
+    again = json.loads(json.dumps({"spec": case.task.spec, "answer": case.task.answer}))
+    assert again == {"spec": case.task.spec, "answer": case.task.answer}
+    assert case.task.spec["key"]
+    assert case.task.elements
+
+
+def test_making_again_changes_nothing(case):
+    seen = dict(case.plugin.observe(case.task))
+    again = case.plugin.make(case.task)
+    assert case.plugin.make(case.fresh).keys() == again.keys()
+    assert dict(case.plugin.observe(replace(case.task, answer=again))) == seen
+
+
+def test_confirming_may_be_repeated(case):
+    first = case.plugin.confirm(case.task)
+    assert case.plugin.confirm(replace(case.task, answer=first)) == first
+
+
+def test_removing_may_be_repeated_and_needs_no_answer(case):
+    case.plugin.remove(case.fresh)
+    case.plugin.remove(case.task)
+    case.plugin.remove(case.fresh)
+    if isinstance(case.plugin, Inventory):
+        assert case.task.spec["key"] not in case.plugin.inventory(case.task.target)
+
+
+def test_what_is_confirmed_can_be_removed(case):
+    answer = case.plugin.confirm(case.task)
+    case.plugin.remove(replace(case.task, answer=answer))
+    if isinstance(case.plugin, Inventory):
+        assert case.task.spec["key"] not in case.plugin.inventory(case.task.target)
+
+
+def test_what_is_seen_is_of_the_task_and_in_known_words(case):
+    seen = case.plugin.observe(case.task)
+    assert set(seen) <= set(case.task.elements)
+    assert all(isinstance(o, Observation) and o.state in STATES for o in seen.values())
+
+
+def test_what_is_gone_is_not_seen_to_be_well(case):
+    case.plugin.remove(case.task)
+    for seen in case.plugin.observe(case.task).values():
+        assert seen.state == "failed"
+        assert seen.reason
+
+
+def test_an_absent_shell_is_transient(case):
+    if not case.reached:
+        return
+    for wire in case.wires:
+        wire.down = True
+    for call in (case.plugin.make, case.plugin.confirm, case.plugin.remove, case.plugin.observe):
+        if call == case.plugin.confirm and case.task.plugin != "provider":
+            continue  # nothing to call there: what is made stays
+        with pytest.raises(Transient):
+            call(case.task)
+
+
+def test_an_inventory_has_what_was_made_and_discards_what_it_is_told(case):
+    if not isinstance(case.plugin, Inventory):
+        return
+    assert case.task.target in case.plugin.targets()
+    key = case.task.spec["key"]
+    assert key in case.plugin.inventory(case.task.target)
+    case.plugin.discard(case.task.target, key)
+    assert key not in case.plugin.inventory(case.task.target)
+
+
+def test_vnodes_are_run(case):
+    if not isinstance(case.plugin, NodePlugin):
+        return
+    task = replace(case.task, answer=case.plugin.confirm(case.task))
+    vnode = next(e for e in task.elements if e in ("web", "app", "db"))
+    case.plugin.start(task, [vnode])
+    for _ in range(100):
+        if case.plugin.observe(task)[vnode].state == "running":
+            break
+    assert case.plugin.observe(task)[vnode].state in ("running", "starting")
+    case.plugin.stop(task, [vnode])
+
+
+def test_planning_is_pure(federation):
+    """The same plan gives the same tasks: nothing is asked and nothing is remembered."""
+    from cloudnet_sdn.roles.embedding import Embedding
+
+    plans = []
+    original = Embedding.plan
+
+    def spy(self: Embedding, plan: Any) -> list[PlannedTask]:
+        plans.append((self, plan))
+        return original(self, plan)
+
+    Embedding.plan = spy  # type: ignore[method-assign]
+    try:
+        _held(federation)
+    finally:
+        Embedding.plan = original  # type: ignore[method-assign]
+    assert len(plans) == 3
+    for embedding, plan in plans:
+        assert embedding.plan(plan) == embedding.plan(plan)
+
+
+class Paper:
+    """Somebody else's plugin: a VNode is a sheet of paper."""
+
+    def plan(self, plan: Any) -> list[PlannedTask]:
+        hosts = {e.id for e in plan.elements}
+        return [
+            PlannedTask("paper", p.on[0], (v,), {"key": f"{plan.key}.{v}"})
+            for v, p in plan.mapping.mapping.items()
+            if p.on and p.on[0] in hosts
+        ]
+
+    def make(self, task: Task) -> dict[str, Any]:
+        return {}
+
+    def confirm(self, task: Task) -> dict[str, Any]:
+        return {}
+
+    def remove(self, task: Task) -> None:
+        return
+
+    def observe(self, task: Task) -> dict[str, Observation]:
+        return {e: Observation("running") for e in task.elements}
+
+
+def test_a_third_partys_plugin_takes_its_types_by_an_entry_point(tmp_path, federation, monkeypatch):
+    """Installed as a distribution of its own, it is found and wins where its prefix is longer."""
+    folder = tmp_path / "site"
+    info = folder / "papernodes-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: papernodes\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[cloudnet_sdn.plugins]\npaper = papernodes:EXTENSION\n")
+    (folder / "papernodes.py").write_text(
+        "from cloudnet_sdn.plugins.registry import Extension\n"
+        "from test_plugins import Paper\n"
+        "EXTENSION = Extension(('/node/host/server/paper',), lambda context: Paper())\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    found = installed()
+    assert isinstance(found["paper"], Extension)
+    context = Context(
+        federation.berlin.settings,
+        federation.clock,
+        lambda _: Loopback(None, None),
+        dict.__getitem__,  # type: ignore[arg-type]
+    )
+    registry = build(context, found)
+    assert registry.name_for("/node/host/server/paper/a4") == "paper"
+    assert registry.name_for("/node/host/server/kvm") == "host"
+    assert isinstance(registry.get("paper"), Paper)
+
+
+def test_a_registry_takes_no_name_or_type_twice():
+    registry = Registry()
+    registry.register("paper", ("/node/paper",), Paper())
+    with pytest.raises(ValueError, match="paper"):
+        registry.register("paper", ("/node/other",), Paper())
+    with pytest.raises(ValueError, match="/node/paper"):
+        registry.register("other", ("/node/paper",), Paper())
+    with pytest.raises(LookupError, match="paper"):
+        registry.get("stone")
+    assert registry.name_for("/node/stone") is None
+
+
+def test_an_incomplete_substrate_is_refused_not_guessed(federation):
+    """A switch without its dpid can carry nothing."""
+    plugin = federation.berlin.role.registry.get("openflow")
+    site = federation.berlin.site
+    assert site is not None
+    _held(federation)
+    with federation.berlin.role.store.read() as conn:
+        (entry, *_) = [
+            e for c in _ids(conn) for e in tasks.of_cloudnet(conn, c) if e.task.plugin == "openflow"
+        ]
+    assert entry.task.spec["vlink"]["ends"]
+    bare = {
+        i: replace(e, features={}) if "dpid" in e.features else e
+        for i, e in site.substrate.elements.items()
+    }
+    graph: Graph = replace(site.substrate, elements=bare)
+    from cloudnet_sdn.ports import CloudnetId, Plan
+    from rdl.graph import Element, MappingGraph, Placement
+
+    overlay = Graph("g", elements={"v": Element("v", "/link/generic")})
+    mapping = MappingGraph("g", "berlin", {"v": Placement(("a", "sw1", "m", "sw2", "b"))})
+    switches = tuple(graph.elements[s] for s in ("sw1", "sw2"))
+    plan = Plan(CloudnetId("c"), graph, overlay, mapping, {}, switches, key="c")
+    with pytest.raises(Refused):
+        plugin.plan(plan)
