@@ -40,6 +40,8 @@ def upgrade_engine(engine: sa.Engine) -> tuple[str, str]:
     options = {"cloudnet_writes": True}
     with engine.connect().execution_options(**options) as connection, connection.begin():
         before = MigrationContext.configure(connection).get_current_revision() or ""
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    return before, ScriptDirectory.from_config(config).get_current_head() or ""
+        newest = ScriptDirectory.from_config(config).get_current_head() or ""
+        if before != newest:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    return before, newest

@@ -8,25 +8,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes.loopback import Loopback
-from fakes.world import SPLIT, FakeClock, Federation, request
+from fakes.world import BROKER, PART, SPLIT, FakeClock, Federation, Machine, provider
+from fakes.world import request as ask
 
 from cloudnet_sdn.plugins.registry import Context, Extension, Registry, build, installed
 from cloudnet_sdn.ports import (
+    CloudnetId,
     Inventory,
     NodePlugin,
     Observation,
+    Plan,
     PlannedTask,
     Plugin,
     Refused,
     Task,
     Transient,
 )
+from cloudnet_sdn.roles.embedding import Embedding
 from cloudnet_sdn.store import tasks
-from rdl.graph import Graph
+from cloudnet_sdn.store.tasks import Entry
+from rdl.graph import Element, Graph, MappingGraph, Placement
 
 CASES = ("host", "openflow", "tunnel", "transit", "provider")
 STATES = {
@@ -58,31 +64,27 @@ def federation(tmp_path) -> Iterator[Federation]:
 
 
 @pytest.fixture(params=CASES)
-def case(request: pytest.FixtureRequest, federation: Federation) -> Case:
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     name = request.param
-    offer = _held(federation)
-    machine = federation.vnp if name in ("provider", "transit") else federation.berlin
-    with machine.role.store.read() as conn:
-        every = list(tasks.due(conn, federation.clock.now()))
-        assert every == []
-        found = [
-            e.task for c in _ids(conn) for e in tasks.of_cloudnet(conn, c) if e.task.plugin == name
-        ]
-    assert offer["state"] == "held"
+    if name in ("provider", "transit"):
+        federation = Federation(tmp_path, FakeClock())
+        machine, stop = federation.vnp, federation.stop
+        held = ask(machine, SPLIT)
+    else:
+        machine = provider(tmp_path, "berlin", "munich", "b", FakeClock())
+        stop = machine.stop
+        held = ask(machine, PART, caller=BROKER)
+    assert held["state"] == "held", held["reasons"]
+    entry = next(e for e in journal(machine, held["cloudnet"]) if e.task.plugin == name)
     wires = [*machine.peers.values()]
-    return Case(machine.role.registry.get(name), found[0], wires, reached=name != "transit")
+    yield Case(machine.role.registry.get(name), entry.task, wires, reached=name != "transit")
+    stop()
 
 
-def _held(federation: Federation) -> Any:
-    return request(federation.vnp, SPLIT)
-
-
-def _ids(conn: Any) -> list[str]:
-    from sqlalchemy import select
-
-    from cloudnet_sdn.store.schema import cloudnets
-
-    return list(conn.scalars(select(cloudnets.c.id)))
+def journal(machine: Machine, cloudnet: str) -> list[Entry]:
+    """The tasks of a CloudNet."""
+    with machine.role.store.read() as conn:
+        return tasks.of_cloudnet(conn, cloudnet)
 
 
 def test_specs_and_answers_can_be_kept(case):
@@ -169,8 +171,6 @@ def test_vnodes_are_run(case):
 
 def test_planning_is_pure(federation):
     """The same plan gives the same tasks: nothing is asked and nothing is remembered."""
-    from cloudnet_sdn.roles.embedding import Embedding
-
     plans = []
     original = Embedding.plan
 
@@ -180,7 +180,7 @@ def test_planning_is_pure(federation):
 
     Embedding.plan = spy  # type: ignore[method-assign]
     try:
-        _held(federation)
+        ask(federation.vnp, SPLIT)
     finally:
         Embedding.plan = original  # type: ignore[method-assign]
     assert len(plans) == 3
@@ -256,20 +256,11 @@ def test_an_incomplete_substrate_is_refused_not_guessed(federation):
     plugin = federation.berlin.role.registry.get("openflow")
     site = federation.berlin.site
     assert site is not None
-    _held(federation)
-    with federation.berlin.role.store.read() as conn:
-        (entry, *_) = [
-            e for c in _ids(conn) for e in tasks.of_cloudnet(conn, c) if e.task.plugin == "openflow"
-        ]
-    assert entry.task.spec["vlink"]["ends"]
     bare = {
         i: replace(e, features={}) if "dpid" in e.features else e
         for i, e in site.substrate.elements.items()
     }
     graph: Graph = replace(site.substrate, elements=bare)
-    from cloudnet_sdn.ports import CloudnetId, Plan
-    from rdl.graph import Element, MappingGraph, Placement
-
     overlay = Graph("g", elements={"v": Element("v", "/link/generic")})
     mapping = MappingGraph("g", "berlin", {"v": Placement(("a", "sw1", "m", "sw2", "b"))})
     switches = tuple(graph.elements[s] for s in ("sw1", "sw2"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from cloudnet_sdn.roles.serve import Role
 from cloudnet_sdn.roles.settings import Settings, parse
 from cloudnet_sdn.roles.states import OfferState
 from cloudnet_sdn.store import offers, tasks
+from cloudnet_sdn.store.upgrade import upgrade
 from cloudnet_sdn.wire.identity import Caller, Kind
 from cloudnet_sdn.wire.tls import TlsFiles
 from mip.embedding import embed
@@ -27,6 +30,7 @@ from rdl.load import load_graph
 TENANT = Caller(Kind.TENANT, "acme")
 OTHER = Caller(Kind.TENANT, "rival")
 OPERATOR = Caller(Kind.OPERATOR, "olga")
+BROKER = Caller(Kind.ROLE, "vnp")
 START = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 
 SUBSTRATE = Path(__file__).with_name("site.rdl.yaml.in").read_text()
@@ -41,6 +45,22 @@ links:
   web-db: {ends: [web, db], bandwidth: 10Mbps, addresses: [10.0.0.1/24, 10.0.0.2/24]}
 constraints:
   - {apart: [web, db]}
+"""
+
+PART = """\
+rdl: 1
+graph: part
+elements:
+  - {id: web, type: /node/host/generic, resources: {cpu: 1}, interfaces: [web.web-db]}
+  - {id: web-db, type: /link/generic, resources: {bandwidth: 10Mbps},
+     interfaces: [web-db.0, web-db.1]}
+  - {id: _tr-web-db, type: /link/transit, resources: {bandwidth: 10Mbps},
+     features: {vlan: 2001, endpoint: berlin.t1}, interfaces: [_tr-web-db.0, _tr-web-db.1]}
+  - {id: _munich, type: /node/host/pip, interfaces: [_munich.0]}
+connections:
+  - [web.web-db, web-db.0]
+  - [web-db.1, _tr-web-db.0]
+  - [_tr-web-db.1, _munich.0]
 """
 
 SPLIT = """\
@@ -99,6 +119,15 @@ TIMING = {
 }
 
 
+@functools.cache
+def new_store() -> bytes:
+    """An empty store, migrated once for all tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "new.db"
+        upgrade(f"sqlite:///{file}")
+        return file.read_bytes()
+
+
 @dataclass
 class Machine:
     """A role with what it reaches; killed and started again as often as a test wants.
@@ -118,7 +147,10 @@ class Machine:
         self.boot()
 
     def boot(self) -> None:
-        """Start a process on the store that is there."""
+        """Start a process on the store that is there, or on a new one."""
+        file = Path(self.settings.store.url.removeprefix("sqlite:///"))
+        if not file.exists():
+            file.write_bytes(new_store())
 
         def connect(url: str, tls: TlsFiles | None) -> Rpc:
             return self.peers[url]
