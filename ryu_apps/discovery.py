@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable
 from ryu_apps.spec import Dpid
 from ryu_apps.topology import Capacities, Link, Place, Port, Topology
 
-SILENCE_S = 16.0
-"""A link is down once nothing was heard over it for so long (three rounds of discovery)."""
+SILENCE_S = 21.0
+"""A link is down once nothing was heard over it for so long (four rounds of discovery)."""
 
 
 class Discovery:

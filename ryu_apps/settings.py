@@ -1,4 +1,31 @@
-"""The settings of `cloudnet controller`: defaults, the file, the command line."""
+"""The settings of `cloudnet controller`: defaults, the file, the command line.
+
+The file is TOML. Everything may be left out; these are the defaults but for `callers`, `tls` and
+`capacity`, which are empty:
+
+    listen = "127.0.0.1:6653"                        # switches, OpenFlow 1.3 over TCP
+    api = "https://127.0.0.1:8643"                   # http where there is no [tls]
+    store = "sqlite:///cloudnet-controller.sqlite"   # relative to this file; or "memory:"
+    callers = ["cloudnet:role:berlin"]               # who may command, over https
+    best_effort = 10_000_000                         # bit/s for VLinks that reserve nothing
+    wait_s = 5                                       # for a switch that is away
+    retry_s = 10                                     # what a switch refused is tried again
+    audit_s = 60                                     # what switches hold is looked at
+
+    [tls]                                            # file names relative to this file
+    ca = "ca.pem"
+    cert = "cert.pem"
+    key = "key.pem"
+
+    [capacity]
+    default = 1e9                                    # of links, bit/s; 0: the ports' speeds
+    [capacity.ports]                                 # by DPID:PORT, a number or a name
+    "0000000000000001:2" = 1e8
+
+    [limits]                                         # what is given out, first and last
+    tags = [2, 4094]                                 # on links, where the controller chooses
+    meters = [49421, 65535]                          # meter ids; all of these are ours
+"""
 
 from __future__ import annotations
 

@@ -185,10 +185,7 @@ class VLinkController(app_manager.RyuApp):
     def _tick_forever(self) -> None:
         while True:
             hub.sleep(TICK_S)
-            try:
-                self._vlinks.tick()
-            except Exception:
-                log.exception("upkeep failed; tried again in %s s", TICK_S)
+            self._vlinks.tick()
 
     def _session(self, event: Any) -> Session | None:
         datapath = event.msg.datapath

@@ -223,14 +223,11 @@ class VLinks:
             homeless = {v: r.spec for v, r in records.items() if _homeless(r, topology)}
             half_done = {vlink for vlink in records if self._half_done(vlink)}
         for dpid in overdue:
-            self.sync(dpid)
+            _alone(self.sync, dpid)
         for vlink, spec in homeless.items():
-            self._place_late(vlink, spec)
-        if half_done:
-            with self._turn(half_done):
-                with self._lock:
-                    half_done &= records.keys()
-                self._settle(half_done)
+            _alone(self._place_late, vlink, spec)
+        for vlink in half_done:
+            _alone(self._finish, vlink)
 
     # -- inside: placing ----------------------------------------------------------------------
 
@@ -277,6 +274,12 @@ class VLinks:
                     return
             self._keep(fresh)
             self._settle([vlink])
+
+    def _finish(self, vlink: VLinkId) -> None:
+        """Have the switches do what they were away for."""
+        with self._turn([vlink]):
+            if vlink in self._register.records:
+                self._settle([vlink])
 
     # -- inside: bringing about ---------------------------------------------------------------
 
@@ -439,6 +442,14 @@ class VLinks:
             return [f"switch {dpid}: {exc}"]
         only = None if vlink is None else cookie_of(vlink)
         return differences(dpid, desired, observed, only)
+
+
+def _alone(work: Callable[..., None], *args: Any) -> None:
+    """Do a piece of upkeep; what goes wrong with it doesn't keep the others from being done."""
+    try:
+        work(*args)
+    except Exception:
+        log.exception("upkeep failed, to be tried again: %s%s", work.__name__, args)
 
 
 def _homeless(record: Record, topology: Topology) -> bool:

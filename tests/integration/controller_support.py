@@ -17,6 +17,20 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import ServerProxy
 
+LISTEN = """
+import socket, struct, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+s.bind(("eth0", 0))
+s.setsockopt(263, 8, 1)  # PACKET_AUXDATA: the kernel takes the tag off and puts it there
+print("listening", flush=True)
+while True:
+    frame, aux, _, address = s.recvmsg(2048, 128)
+    status, _, _, _, _, tag = struct.unpack_from("IIIHHH", aux[0][2])
+    vlan = tag & 0xFFF if status & 16 else 0
+    if address[2] != 4:  # what the host itself sends
+        print(frame[6:12].hex(":"), vlan, int.from_bytes(frame[12:14], "big"), flush=True)
+"""
+
 PREFIX = f"c{os.getpid() % 100000}"
 _number = itertools.count(1)
 
@@ -78,6 +92,15 @@ class Switch:
         return int(found[1]) if found else -1
 
 
+@dataclass(frozen=True)
+class Frame:
+    """A frame as it arrived at a host."""
+
+    source: str
+    vlan: int
+    kind: int
+
+
 @dataclass
 class Host:
     """A namespace with one interface."""
@@ -100,6 +123,23 @@ class Host:
     def run(self, *command: str, check: bool = True, timeout: float = 20.0) -> str:
         """Run a command in the namespace."""
         return run("ip", "netns", "exec", self.name, *command, check=check, timeout=timeout)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[list[Frame]]:
+        """All frames that arrive meanwhile and up to half a second later."""
+        seen: list[Frame] = []
+        command = ["ip", "netns", "exec", self.name, "python3", "-c", LISTEN]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            if process.stdout is None or not process.stdout.readline():
+                raise AssertionError("nobody listens")
+            try:
+                yield seen
+                time.sleep(0.5)
+            finally:
+                process.terminate()
+            for line in process.stdout.read().splitlines():
+                source, vlan, kind = line.split()
+                seen.append(Frame(source, int(vlan), int(kind)))
 
     def reaches(self, other: Host, count: int = 3) -> bool:
         """Whether pings come back."""

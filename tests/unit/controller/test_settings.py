@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cloudnet_sdn.wire.identity import Caller
+from ryu_apps import settings as module
 from ryu_apps.settings import (
     CONFIG_VARIABLE,
     Address,
@@ -42,6 +46,14 @@ default = 1e9
 tags = [100, 199]
 meters = [1, 500]
 """
+
+
+def test_the_documented_example_is_right() -> None:
+    example = textwrap.dedent(str(module.__doc__).split("empty:\n", 1)[1])
+    documented = settings_of(tomllib.loads(example))
+    assert documented.policy == replace(Settings().policy, capacities=documented.policy.capacities)
+    assert (documented.listen, documented.api) == (Settings().listen, Settings().api)
+    assert documented.store == Settings().store
 
 
 def test_defaults_are_the_contracts() -> None:

@@ -361,7 +361,7 @@ class TestStates:
     def test_a_link_gone_silent_is_down(self) -> None:
         world = World(TRIANGLE)
         world.put("a", (1, 1, 0), (3, 2, 0))
-        world.later(20.0)
+        world.later(25.0)
         assert "is down" in world.service.get(VLinkId("a"))["reason"]
         world.discover()
         assert world.service.get(VLinkId("a"))["state"] == "up"
