@@ -12,8 +12,18 @@ from rdl.report import Report
 def check_graph(draft: Draft, report: Report) -> None:
     """Note links with fewer than two ends, and addresses that occur twice on one VLink."""
     _check_ends(draft, report)
-    _check_unique(draft, report, "address", lambda value: value.partition("/")[0])
+    _check_unique(draft, report, "address", _address)
     _check_unique(draft, report, "mac", str.casefold)
+
+
+def _address(value: str) -> str:
+    """An address without its prefix length, in its one normal form."""
+    import ipaddress  # late: 5 ms that most documents do without
+
+    try:
+        return str(ipaddress.ip_interface(value).ip)
+    except ValueError:  # refused before, for its own sake
+        return value
 
 
 def _check_ends(draft: Draft, report: Report) -> None:

@@ -16,7 +16,6 @@ from rdl.graph import (
     Feature,
     Graph,
     Interface,
-    Layer,
     MappingGraph,
     NotIn,
     Placement,
@@ -48,8 +47,6 @@ def to_data(graph: Graph | MappingGraph) -> dict[str, Plain]:
     if isinstance(graph, MappingGraph):
         placed = {i: placement_data(p) for i, p in graph.mapping.items()}
         return {**head, "underlay": graph.underlay, "mapping": placed}
-    if graph.layer is Layer.OVERLAY:
-        del head["layer"]
     body: dict[str, Plain] = {"elements": [element_data(e) for e in graph.elements.values()]}
     if graph.connections:
         body["connections"] = [list(pair) for pair in graph.connections]

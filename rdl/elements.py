@@ -286,6 +286,8 @@ class ElementReader:
             text = (
                 f"{shown(value)} is no interface id: ELEMENT.NAME, each 1 to 63 of A-Z a-z 0-9 _ -"
             )
+            if ID.fullmatch(value) and value != identifier:
+                text = f"{value} lacks its element: write {identifier}.{value}"
             self._report.add(node.mark, where, text)
             return None
         if not value.startswith(identifier + "."):

@@ -197,6 +197,7 @@ BAD = [
     # interfaces and connections
     one("interface of another", canonical("  - {id: a, interfaces: [«b.x]}\n"), "elements.a.interfaces[0]", "does not belong", schema=False),
     one("interface without name", canonical("  - {id: a, interfaces: [«a]}\n"), "elements.a.interfaces[0]", "ELEMENT.NAME"),
+    one("interface without element", canonical("  - {id: a, interfaces: [«eth0]}\n"), "elements.a.interfaces[0]", "write a.eth0"),
     one("interface twice", canonical("  - {id: a, interfaces: [a.x, «a.x]}\n"), "elements.a.interfaces[1]", "declared twice", schema=False),
     one("interface key", canonical("  - {id: a, interfaces: [{id: a.x, «feature: {}}]}\n"),
         "elements.a.interfaces[0].feature", "did you mean 'features'?"),

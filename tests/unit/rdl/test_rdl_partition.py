@@ -40,6 +40,7 @@ def test_a_part_is_as_the_contract_shows_it():
         == """\
 rdl: 1
 graph: shop
+layer: overlay
 elements:
   - id: web
     type: /node/host/generic

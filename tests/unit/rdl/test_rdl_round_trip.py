@@ -26,6 +26,7 @@ constraints:
 CANONICAL = """\
 rdl: 1
 graph: shop
+layer: overlay
 elements:
   - id: web
     type: /node/host/generic
