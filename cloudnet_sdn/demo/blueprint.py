@@ -239,6 +239,13 @@ def write_vnp(
     return config
 
 
+def set_timing(config: Path, timing: Mapping[str, float]) -> None:
+    """Add a role's pauses and limits (`[timing]`) to its configuration."""
+    if timing:
+        lines = _lines({"timing": dict(timing)})
+        config.write_text(config.read_text(encoding="utf-8") + "\n".join(lines) + "\n")
+
+
 def underlay(this: Site, peer: str) -> Graph:
     """The provider's substrate (UL) graph."""
     ports: dict[str, list[Interface]] = {}

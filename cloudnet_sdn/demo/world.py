@@ -17,7 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -66,7 +66,12 @@ class World:
         commands: how each process is started, by name, for `restart`.
     """
 
-    def __init__(self, state: Path, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        state: Path,
+        say: Callable[[str], None] = lambda _: None,
+        timing: Mapping[str, float] | None = None,
+    ) -> None:
         self.state = state.resolve()
         self.prefix = unused_prefix()
         self.processes = Processes(self.state / "logs")
@@ -74,6 +79,7 @@ class World:
         self.testbed: dict[str, Any] = {}
         self.sites: dict[str, blueprint.Site] = {}
         self._say = say
+        self._timing = dict(timing or {})
         self._vnp_url = ""
         self._vnp_config = Path()
         self._of_ports: dict[str, int] = {}
@@ -253,6 +259,7 @@ class World:
         berlin, munich = (self.sites[name] for name in blueprint.SITES)
         for this, other in ((berlin, munich), (munich, berlin)):
             blueprint.write(this, other, self.testbed, vnp=VNP, operator=OPERATOR)
+            blueprint.set_timing(this.pip_config, self._timing)
         api, console = free_ports(2)
         self._vnp_url = f"https://127.0.0.1:{api}/RPC2"
         self._vnp_config = blueprint.write_vnp(
@@ -264,6 +271,7 @@ class World:
             sites=list(self.sites.values()),
             operator=OPERATOR,
         )
+        blueprint.set_timing(self._vnp_config, self._timing)
 
     def _start_all(self) -> None:
         for name, site in self.sites.items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
 import re
 import ssl
 import subprocess
@@ -100,6 +102,17 @@ def meters(bridge: str) -> list[str]:
     return sorted(line.strip() for line in got.stdout.splitlines() if "meter=" in line)
 
 
+def running_below(directory: Path, program: str) -> list[int]:
+    """The pids of the processes that run `program` on files in `directory`."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if program in words[0] and any(w.startswith(str(directory)) for w in words):
+                found.append(int(entry.name))
+    return found
+
+
 @dataclass(frozen=True)
 class Sight:
     """All that a CloudNet could leave on a substrate."""
@@ -123,11 +136,15 @@ def look(world: World) -> Sight:
         flows={switch: flows(switch) for switch in switches},
         meters={switch: meters(switch) for switch in switches},
         ports=ports,
-        trunks={
-            port: _vsctl("get", "port", port, "trunks") for of in ports.values() for port in of
-        },
+        trunks={name: tags for name, tags in _trunks() if any(name in of for of in ports.values())},
         namespaces=frozenset(name for name in names if name.startswith(ours)),
     )
+
+
+def _trunks() -> list[tuple[str, str]]:
+    """Every port with the tags it trunks, as text."""
+    got = json.loads(_vsctl("--format=json", "--columns=name,trunks", "list", "port"))
+    return [(name, str(tags)) for name, tags in got["data"]]
 
 
 def _vsctl(*words: str) -> str:
