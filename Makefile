@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 CI ?= true
 export CI
 
-.PHONY: help demo test lint unit slow bench run dev clean
+.PHONY: help demo test lint unit slow fuzz bench run dev clean
 
 help:                    ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,8 +35,11 @@ lint: dev                ## Run ruff, mypy and import-linter
 unit: dev                ## Run the tests
 	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
 
-slow: dev                ## Run the slow lane: what takes minutes to hours
+slow: dev                ## Run the slow lane: what takes minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+fuzz: dev                ## Fuzz the RDL loader with a million inputs; ARGS="--count N --seed N"
+	$(BIN)/python tests/slow/fuzz_rdl.py $(ARGS)
 
 bench: dev               ## Run the benchmarks; prints ratios
 	@for script in $$(grep -l __main__ bench/*.py); do \
