@@ -39,7 +39,7 @@ slow: dev                ## Run the slow lane: what takes minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 fuzz: dev                ## Fuzz the RDL loader with a million inputs; ARGS="--count N --seed N"
-	$(BIN)/python tests/slow/fuzz_rdl.py $(ARGS)
+	$(BIN)/python tests/slow/fuzz_rdl.py --count 1000000 $(ARGS)
 
 bench: dev               ## Run the benchmarks; prints ratios
 	@for script in $$(grep -l __main__ bench/*.py); do \
