@@ -157,8 +157,11 @@ class Inventory(Protocol):
     def targets(self) -> Sequence[str]:
         """The shells, as tasks name them."""
 
-    def inventory(self, target: str) -> Collection[str]:
-        """The keys of what a shell has. Raises Transient."""
+    def inventory(self, target: str) -> Collection[str] | None:
+        """The keys of what a shell has; None: it answers, but was asked a while ago already.
+
+        Raises Transient.
+        """
 
     def discard(self, target: str, key: str) -> None:
         """Remove what no task stands for. Raises Transient, Refused."""

@@ -40,6 +40,7 @@ TYPES = ("/node/host/pip",)
 _REQUESTS = uuid.UUID("5d0c9a52-6a0e-4c4b-8f5c-6f1d6f3d2c10")
 _WAIT_S = 10.0
 _POLL_S = 0.2
+_LIST_EVERY = dt.timedelta(seconds=60)
 
 
 class ProviderPlugin:
@@ -51,6 +52,7 @@ class ProviderPlugin:
         self._peers = peers
         self._clock = clock
         self._timing = timing
+        self._due: dict[str, dt.datetime] = {}
 
     # -- synchronisation
 
@@ -219,10 +221,16 @@ class ProviderPlugin:
         """The providers."""
         return tuple(self._peers)
 
-    def inventory(self, target: str) -> Collection[str]:
-        """The names of what is ours there."""
+    def inventory(self, target: str) -> Collection[str] | None:
+        """The names of what is ours there; for the list it looks at all its shells, so seldom."""
+        now, due = self._clock.now(), self._due.pop(target, None)
         with provider(target, ()):
+            self._call(target, "negotiation.describe", timeout_s=self._timing.peer_s)
+            if due is not None and now < due:
+                self._due[target] = due
+                return None
             listed = self._call(target, "negotiation.list", timeout_s=self._timing.peer_s)
+        self._due[target] = now + _LIST_EVERY
         return frozenset(str(c["name"]) for c in listed if c["state"] != "releasing")
 
     def discard(self, target: str, key: str) -> None:

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import NodePlugin
+from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.settings import Settings
 from cloudnet_sdn.store import cloudnets, offers, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet
@@ -14,7 +15,6 @@ from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.store.tasks import Entry
 from cloudnet_sdn.wire.faults import Forbidden, NotFound
 from cloudnet_sdn.wire.identity import LOCAL, Caller, Kind
-from rdl.load import load_graph
 
 
 class Access:
@@ -78,7 +78,7 @@ class Access:
         text = None if offer is None else offers.graph(conn, offer.id, GraphLayer.OL1)
         if text is None:
             return []
-        nodes = {e.id for e in load_graph(text).nodes() if not e.is_stub}
+        nodes = {e.id for e in documents.graph(text).nodes() if not e.is_stub}
         found = []
         for entry in tasks.current(conn, cloudnet):
             if isinstance(self._registry.get(entry.task.plugin), NodePlugin):

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 RUNNING, STOPPED, CYCLE = "running", "stopped", "cycle-"
 _STEPS = 20
+_TRIES = 2
 _FIRST_PAUSE_S = 0.5
 
 
@@ -162,10 +163,12 @@ class Embedding:
                 # Others may have a say: give them a moment, so that all reasons are told.
                 concurrent.futures.wait(pending, timeout=1.0)
                 return self._outcome(cloudnet, round_)
-            if time.monotonic() > deadline:
+            waiting = [e for e in self._round(cloudnet, round_) if e.state is TaskState.PLANNED]
+            # Whoever it took long must be asked again all the same: its answer may just be lost.
+            if time.monotonic() > deadline and all(e.attempts >= _TRIES for e in waiting):
                 return self._outcome(cloudnet, round_)
-            if any(e.state is TaskState.PLANNED for e in self._round(cloudnet, round_)):
-                time.sleep(_FIRST_PAUSE_S)
+            if waiting:
+                time.sleep(_FIRST_PAUSE_S / 2)
 
     def run_all(self, cloudnet: CloudnetId, *, wait_s: float) -> bool:
         """Work on all of a CloudNet's open tasks for at most `wait_s`; whether none is left."""
@@ -253,6 +256,7 @@ class Embedding:
             substrate.bump(conn)
         if all(absent) and cloudnets.step(conn, cloudnet, CloudnetState.RELEASED):
             cloudnets.record(conn, cloudnet, now, "released", "nothing of it is left")
+            tasks.forget(conn, cloudnet)
 
     def _power(self, entry: Entry) -> None:
         plugin = self._registry.get(entry.task.plugin)

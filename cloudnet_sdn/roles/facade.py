@@ -106,10 +106,9 @@ class Facade:
 
     def listed(self, caller: Caller) -> list[Json]:
         """The caller's own."""
-        return [
-            {**_named(c), "state": self._observing.look(c).state}
-            for c in self._access.listed(caller)
-        ]
+        found = self._access.listed(caller)
+        seen = self._observing.look_at(found)
+        return [{**_named(c), "state": s.state} for c, s in zip(found, seen, strict=True)]
 
     def history(self, caller: Caller, cloudnet: str) -> list[Json]:
         """What happened to a CloudNet."""

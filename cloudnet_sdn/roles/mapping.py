@@ -7,7 +7,6 @@ transaction.
 from __future__ import annotations
 
 import concurrent.futures
-import functools
 import logging
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ import sqlalchemy as sa
 
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Embedder, Refused, Synchronised, Transient, Watching
-from cloudnet_sdn.roles import agreement, federation, stubs
+from cloudnet_sdn.roles import agreement, documents, federation, stubs
 from cloudnet_sdn.roles.settings import RoleKind, Settings
 from cloudnet_sdn.roles.tags import Taken
 from cloudnet_sdn.store import offers, substrate, tags
@@ -30,12 +29,8 @@ from rdl.aggregate import aggregate
 from rdl.choices import offers as offers_of
 from rdl.complete import NO_POLICY, Policy, complete
 from rdl.graph import Element, Graph, Interface, Range, Scalar
-from rdl.load import load_graph, load_mapping
 
 log = logging.getLogger(__name__)
-
-_graph = functools.lru_cache(maxsize=4096)(load_graph)
-_mapping = functools.lru_cache(maxsize=4096)(load_mapping)
 
 
 @dataclass(frozen=True)
@@ -134,7 +129,7 @@ class Mapping:
         loaded = substrate.newest(conn)
         if loaded is None:
             raise Conflict("no substrate has been loaded yet")
-        return _graph(loaded.graph)
+        return documents.graph(loaded.graph)
 
     def synchronised(self, base: Graph) -> tuple[Graph, tuple[Reason, ...]]:
         """The substrate with what those who must be asked say, all at once and in bounded time."""
@@ -260,7 +255,7 @@ class Mapping:
     def _embedded(self, conn: sa.Connection, base: Graph, without: str) -> tuple[Embedded, ...]:
         found = []
         for _, overlay_text, mapping_text in offers.in_use(conn, without=without):
-            overlay, mapping = _graph(overlay_text), _mapping(mapping_text)
+            overlay, mapping = documents.graph(overlay_text), documents.mapping(mapping_text)
             at = stubs.anchors(overlay, base, name=self._settings.name, allowed=None).at
             found.append(Embedded(overlay, mapping, at))
         return tuple(found)

@@ -102,7 +102,7 @@ class Negotiation:
         self._clock = clock
         self._settings = settings
         self._worker = worker
-        self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="offer")
+        self._pool = concurrent.futures.ThreadPoolExecutor(16, thread_name_prefix="offer")
 
     def close(self) -> None:
         """Take nothing more on."""
@@ -393,6 +393,7 @@ class Negotiation:
         cloudnets.step(conn, cloudnet, CloudnetState.RELEASING)
         if all(e.state is TaskState.ABSENT for e in every):
             cloudnets.step(conn, cloudnet, CloudnetState.RELEASED)
+            tasks.forget(conn, cloudnet)
 
     # -- later
 

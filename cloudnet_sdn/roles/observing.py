@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import NodePlugin, Observation, Refused, Transient
+from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.embedding import STOPPED
 from cloudnet_sdn.roles.settings import Timing
 from cloudnet_sdn.roles.states import CloudnetState
@@ -18,7 +19,6 @@ from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer
 from cloudnet_sdn.store.tasks import Entry
 from rdl.graph import Graph
-from rdl.load import load_graph
 
 log = logging.getLogger(__name__)
 
@@ -58,22 +58,30 @@ class Observing:
 
     def look(self, cloudnet: Cloudnet) -> Sight:
         """See a CloudNet; where a shell doesn't answer, its elements are `unknown`."""
-        with self._store.read() as conn:
-            entries = tasks.current(conn, cloudnet.id)
-            offer = offers.of_cloudnet(conn, cloudnet.id)
-            text = None if offer is None else offers.graph(conn, offer.id, GraphLayer.OL1)
-        if not entries or text is None:
-            return Sight(cloudnet.state.value, {}, frozenset())
-        overlay = load_graph(text)
-        vnodes = frozenset(e.id for e in overlay.nodes() if not e.is_stub)
-        seen = self._seen(entries)
-        elements = {e: seen.get(e, UNKNOWN) for e in _own(overlay)}
-        return Sight(_state(cloudnet.state, elements, vnodes), elements, vnodes)
+        return self.look_at([cloudnet])[0]
 
-    def _seen(self, entries: Iterable[Entry]) -> dict[str, Observation]:
+    def look_at(self, several: Sequence[Cloudnet]) -> list[Sight]:
+        """See several at once, in the time that one takes."""
+        entries: dict[str, list[Entry]] = {}
+        overlays: dict[str, Graph] = {}
+        with self._store.read() as conn:
+            for cloudnet in several:
+                offer = offers.of_cloudnet(conn, cloudnet.id)
+                text = None if offer is None else offers.graph(conn, offer.id, GraphLayer.OL1)
+                if text is not None:
+                    overlays[cloudnet.id] = documents.graph(text)
+                    entries[cloudnet.id] = tasks.current(conn, cloudnet.id)
+        seen = self._seen([e for found in entries.values() for e in found])
+        return [
+            _sight(c, overlays.get(c.id), seen.get(c.id, {})) if entries.get(c.id) else _unseen(c)
+            for c in several
+        ]
+
+    def _seen(self, entries: Iterable[Entry]) -> dict[str, dict[str, Observation]]:
+        """By CloudNet and element."""
         futures = {self._pool.submit(self._observe, e): e for e in entries}
         done, late = concurrent.futures.wait(futures, timeout=self._timing.peer_s)
-        seen: dict[str, Observation] = {}
+        seen: dict[str, dict[str, Observation]] = {}
         for future in (*done, *late):
             entry = futures[future]
             # One that was never begun would only keep the next ones waiting.
@@ -81,8 +89,9 @@ class Observing:
             if answer is None:
                 future.cancel()
                 answer = dict.fromkeys(entry.task.elements, UNKNOWN)
+            mine = seen.setdefault(entry.task.cloudnet, {})
             for element, observation in answer.items():
-                seen[element] = _worse(seen.get(element), observation)
+                mine[element] = _worse(mine.get(element), observation)
         return seen
 
     def _observe(self, entry: Entry) -> Mapping[str, Observation] | None:
@@ -98,6 +107,19 @@ class Observing:
         if not isinstance(plugin, NodePlugin):
             return answer
         return {e: _under_way(entry, e, o) for e, o in answer.items()}
+
+
+def _unseen(cloudnet: Cloudnet) -> Sight:
+    """A CloudNet of which nothing is anywhere."""
+    return Sight(cloudnet.state.value, {}, frozenset())
+
+
+def _sight(cloudnet: Cloudnet, overlay: Graph | None, seen: Mapping[str, Observation]) -> Sight:
+    if overlay is None:
+        return _unseen(cloudnet)
+    vnodes = frozenset(e.id for e in overlay.nodes() if not e.is_stub)
+    elements = {e: seen.get(e, UNKNOWN) for e in _own(overlay)}
+    return Sight(_state(cloudnet.state, elements, vnodes), elements, vnodes)
 
 
 def _under_way(entry: Entry, element: str, seen: Observation) -> Observation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cloudnet_sdn.ports import Clock
+from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.mapping import Mapping
 from cloudnet_sdn.roles.settings import RoleKind, Settings
@@ -13,7 +14,7 @@ from cloudnet_sdn.wire.identity import Caller
 from rdl.dump import dump
 from rdl.errors import DocumentError
 from rdl.graph import Graph, Layer, MappingGraph
-from rdl.load import load_graph, load_mapping
+from rdl.load import load_graph
 
 
 class Operating:
@@ -45,11 +46,13 @@ class Operating:
             raise Conflict("a VNP's substrate is what its providers offer")
         graph = parse_underlay(text)
         with self._store.write() as conn:
-            mappings = [load_mapping(text) for _, _, text in offers.in_use(conn)]
+            mappings = [documents.mapping(text) for _, _, text in offers.in_use(conn)]
             missing = _in_use(mappings) - set(graph.elements)
             if missing:
                 raise Conflict(f"{', '.join(sorted(missing)[:10])}: in use, but missing from it")
-            return substrate.load(conn, dump(graph), self._clock.now())
+            return substrate.load(
+                conn, dump(graph), self._clock.now(), source=substrate.Source.OPERATOR
+            )
 
     def drain(self, caller: Caller, element: str) -> None:
         """Let an element carry nothing new."""

@@ -151,6 +151,8 @@ class Reconciler:
             self._moved()
             with self._store.write() as conn:
                 tasks.hurry(conn, name, target, now)
+        if keys is None:
+            return
         # The journal again, and after the shell: what is being made is in it before it is there.
         with self._store.read() as conn:
             entries = tasks.of_target(conn, name, target)

@@ -236,7 +236,7 @@ def _load_substrate(store: Store, file: Path, clock: Clock) -> None:
         raise SettingsError(f"{file}: {exc.text}") from exc
     text = dump(graph)
     with store.write() as conn:
-        last = substrate.newest(conn)
+        last = substrate.newest(conn, substrate.Source.FILE)
         if last is None or last.digest != substrate.digest_of(text):
-            revision = substrate.load(conn, text, clock.now())
+            revision = substrate.load(conn, text, clock.now(), source=substrate.Source.FILE)
             log.info("substrate loaded revision=%s file=%s", revision, file)

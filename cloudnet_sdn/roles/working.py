@@ -28,8 +28,10 @@ from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.store.tasks import Entry
 from cloudnet_sdn.wire.identity import Caller, Kind
 from mip.model import Code, Reason
+from rdl.dump import dump
 from rdl.graph import Graph, Scalar
 from rdl.load import load_graph
+from rdl.partition import PartitionError, merge
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +114,9 @@ class Working:
             outcome = self._embedding.make_all(offer.cloudnet, number)
             if outcome.whole:
                 made = Made(number, solved, reserved, outcome)
-                return self._held(offer, self._agreed(offer, made, learned), learned)
+                made = self._agreed(offer, made, learned)
+                self._keep_completed(offer, made)
+                return self._held(offer, made, learned)
             self._abandon(offer, number)
             self._learn(outcome, reserved, solved.view, learned)
         raise Refused([Reason(graph.name, Code.CAPACITY, "it didn't work out in several attempts")])
@@ -274,9 +278,28 @@ class Working:
             lease_until=min([offer.lease_until, *leases]),
             price=price,
             currency=currency,
-            reasons=tuple(as_json(r) for r in (*solved.view.away, *learned.reasons)),
+            reasons=tuple(as_json(r) for r in self._aside(made, learned)),
             choices=self._choices(made),
         )
+
+    def _aside(self, made: Made, learned: Learned) -> list[Reason]:
+        """What was left aside. At a PIP that is its own business, as long as it works."""
+        if self._settings.kind is RoleKind.PIP:
+            return []
+        return list(dict.fromkeys((*made.solved.view.away, *learned.reasons)))
+
+    def _keep_completed(self, offer: Offer, made: Made) -> None:
+        """The OL1 graph with what the providers filled in."""
+        if not made.parts:
+            return
+        graphs = {name: part.graph for name, part in made.parts.items()}
+        try:
+            whole = merge(made.reserved.overlay, graphs)
+        except PartitionError as exc:
+            log.warning("offer=%s: the parts don't go together: %s", offer.id, exc)
+            return
+        with self._store.write() as conn:
+            offers.put_graph(conn, offer.id, GraphLayer.OL1, dump(whole))
 
     def _choices(self, made: Made) -> dict[str, list[Scalar]]:
         """What constraints partly elsewhere could come to here, or below."""

@@ -50,6 +50,7 @@ substrate = sa.Table(
     sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("graph", sa.Text(LONG), nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("source", sa.String(16), nullable=False),
     sa.Column("loaded", Instant, nullable=False),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import hashlib
 from dataclasses import dataclass
 
@@ -12,6 +13,13 @@ from cloudnet_sdn.store.schema import counters, drained, substrate
 
 REVISION = "revision"
 MACS = "macs"
+
+
+class Source(enum.StrEnum):
+    """Where a substrate document came from."""
+
+    FILE = "file"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +36,26 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def newest(conn: sa.Connection) -> Loaded | None:
-    """The substrate in force, None before the first load."""
-    row = conn.execute(sa.select(substrate).order_by(substrate.c.revision.desc()).limit(1)).first()
+def newest(conn: sa.Connection, source: Source | None = None) -> Loaded | None:
+    """The substrate loaded last (from `source`), None before the first load."""
+    query = sa.select(substrate).order_by(substrate.c.revision.desc()).limit(1)
+    if source is not None:
+        query = query.where(substrate.c.source == source.value)
+    row = conn.execute(query).first()
     return None if row is None else Loaded(row.revision, row.graph, row.digest)
 
 
-def load(conn: sa.Connection, graph: str, now: dt.datetime) -> int:
+def load(conn: sa.Connection, graph: str, now: dt.datetime, *, source: Source) -> int:
     """Put `graph` in force; answers its revision."""
     last = newest(conn)
     revision = 1 if last is None else last.revision + 1
     conn.execute(
         substrate.insert().values(
-            revision=revision, graph=graph, digest=digest_of(graph), loaded=now
+            revision=revision,
+            graph=graph,
+            digest=digest_of(graph),
+            source=source.value,
+            loaded=now,
         )
     )
     bump(conn)

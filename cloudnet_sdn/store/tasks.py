@@ -113,6 +113,11 @@ def plan(
         conn.execute(tasks.insert(), rows)
 
 
+def forget(conn: sa.Connection, cloudnet: str) -> None:
+    """Drop a CloudNet's tasks: nothing is left of any of them."""
+    conn.execute(tasks.delete().where(tasks.c.cloudnet == cloudnet))
+
+
 def get(conn: sa.Connection, task: int, *, lock: bool = False) -> Entry | None:
     """By id; with `lock` nobody else changes it until this transaction ends."""
     query = sa.select(tasks).where(tasks.c.id == task)

@@ -83,6 +83,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("graph", sa.Text(length=_LONG), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
         sa.Column("loaded", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("revision", name=op.f("pk_substrate")),
     )

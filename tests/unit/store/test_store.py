@@ -232,12 +232,15 @@ def test_a_substrate_in_force_is_the_last_one_loaded(store):
     with store.write() as conn:
         assert substrate.newest(conn) is None
         first = substrate.revision(conn)
-        assert substrate.load(conn, "a", NOW) == 1
-        assert substrate.load(conn, "b", NOW) == 2
+        assert substrate.load(conn, "a", NOW, source=substrate.Source.FILE) == 1
+        assert substrate.load(conn, "b", NOW, source=substrate.Source.OPERATOR) == 2
         found = substrate.newest(conn)
         assert found is not None
         assert (found.revision, found.graph) == (2, "b")
         assert substrate.revision(conn) > first
+        last_file = substrate.newest(conn, substrate.Source.FILE)
+        assert last_file is not None
+        assert last_file.graph == "a"
 
 
 def test_draining_may_be_repeated(store):
