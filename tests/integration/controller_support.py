@@ -206,6 +206,8 @@ class Lab:
         host.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", check=False)
         host.run("ip", "address", "add", f"{address}/24", "dev", "eth0")
         host.run("ip", "link", "set", "eth0", "up")
+        # Else the machine's own kernel sends its IPv6 solicitations into the namespace.
+        run("sysctl", "-qw", f"net.ipv6.conf.{device}.disable_ipv6=1", check=False)
         run("ip", "link", "set", device, "up")
         run("ovs-vsctl", "add-port", switch.name, device)
         host.port = self._port(switch, device)
