@@ -31,7 +31,9 @@ def discreet(reasons: Sequence[Reason], request: Graph, shown: Element) -> list[
         request: what was asked for.
         shown: the one element of `negotiation.substrate()`.
     """
-    found = [_told(r, request, shown) for r in reasons]
+    # Whether a place that was named exists must not show in what else is wrong.
+    unknown = [r for r in reasons if r.code is Code.UNKNOWN_TARGET]
+    found = [_told(r, request, shown) for r in unknown or reasons]
     return list(dict.fromkeys(found))
 
 
