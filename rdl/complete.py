@@ -26,6 +26,8 @@ from rdl.match import ABSENT
 
 SETTLED = ("arch", "virtualization", "image", "site")
 _MAX_STEPS = 20_000
+_ALIKE = (ConstraintKind.SAME, ConstraintKind.TOGETHER)
+_UNLIKE = (ConstraintKind.DIFFERENT, ConstraintKind.APART)
 
 
 class CompletionError(RdlError):
@@ -153,7 +155,7 @@ def _preferred(values: tuple[Scalar, ...], first: tuple[Scalar, ...]) -> tuple[S
 def _groups(
     constraints: tuple[Constraint, ...], feature: str, members: Mapping[str, object]
 ) -> dict[str, list[str]]:
-    """VNodes that `same` constraints force to one value, by one of them."""
+    """VNodes that `same` (and `together` by it) force to one value, by one of them."""
     head = {m: m for m in members}
 
     def find(member: str) -> str:
@@ -163,7 +165,7 @@ def _groups(
         return member
 
     for constraint in constraints:
-        if constraint.kind is ConstraintKind.SAME and constraint.feature == feature:
+        if constraint.kind in _ALIKE and choices.open_feature(constraint) == feature:
             bound = [m for m in constraint.of if m in head]
             for member in bound[1:]:
                 head[find(member)] = find(bound[0])
@@ -180,7 +182,7 @@ def _unlike(
     return [
         [of[m] for m in c.of if m in of]
         for c in constraints
-        if c.kind is ConstraintKind.DIFFERENT and c.feature == feature
+        if c.kind in _UNLIKE and choices.open_feature(c) == feature
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element as Xml
 
 from rdl.graph import Amount, Element, Feature, Graph, Interface, Layer, Range
-from rdl.topology import Converted, ConvertError, Names, Options, graph_name, number
+from rdl.topology import Converted, ConvertError, Names, Options, graph_name, number, printable
 from rdl.vocabulary import DEFAULT_LINK, DEFAULT_NODE
 from rdl.xmlin import child, children, local
 
@@ -50,7 +50,7 @@ class _Request:
         if provider:
             features["provider"] = provider
         for hardware in children(node, "hardware_type")[:1]:
-            features["hardware_type"] = hardware.get("name", "")
+            features["hardware_type"] = printable(hardware.get("name", ""))
         if node.get("component_id"):
             self._note(f"{identifier}: component_id (ids of a substrate are its own)")
         if node.get("exclusive", "").casefold() in ("true", "1"):
@@ -125,8 +125,9 @@ def _sliver(sliver: Xml | None) -> tuple[dict[str, Feature], dict[str, Amount]]:
         if virtualization in kind:
             features["virtualization"] = virtualization
     image = child(sliver, "disk_image")
-    if image is not None and image.get("name"):
-        features["image"] = image.get("name", "").rpartition("+")[2]
+    template = "" if image is None else image.get("name", "").rpartition("+")[2]
+    if template:
+        features["image"] = printable(template)
     sizes = child(sliver, "xen")
     if sizes is not None:
         scale = {"cores": ("cpu", 1), "ram": ("memory", 2**20), "disk": ("storage", 10**9)}
@@ -139,7 +140,7 @@ def _sliver(sliver: Xml | None) -> tuple[dict[str, Feature], dict[str, Amount]]:
 
 def _authority(urn: str) -> str:
     parts = urn.split("+")
-    return parts[1] if len(parts) > 2 else ""
+    return printable(parts[1]) if len(parts) > 2 else ""
 
 
 def _cidr(address: str, netmask: str) -> str | None:

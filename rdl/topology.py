@@ -150,7 +150,7 @@ class _Builder:
         self._places[place.key] = place
         features: dict[str, Feature] = {}
         if place.label and place.label != identifier:
-            features["label"] = _printable(place.label)
+            features["label"] = printable(place.label)
         if place.longitude is not None and place.latitude is not None:
             features |= {"longitude": place.longitude, "latitude": place.latitude}
         self._add(Element(identifier, self._options.node_type, features=features))
@@ -176,7 +176,7 @@ class _Builder:
         if km is not None:
             features["latency"] = round(km / _KM_PER_S, 9)
         if line.label:
-            features["label"] = _printable(line.label)
+            features["label"] = printable(line.label)
         bandwidth = self._options.bandwidth if line.bandwidth is None else line.bandwidth
         self._link(self._names.fit(f"{a[:22]}--{b[:22]}"), a, b, bandwidth, features)
 
@@ -224,7 +224,8 @@ def _whole(value: float) -> int | float:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _printable(label: str) -> str:
+def printable(label: str) -> str:
+    """Text from a file as a feature may hold it."""
     return "".join(c if c.isprintable() else " " for c in label)[:200]
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdl_strategies import POOLS, graphs
 
@@ -115,6 +115,7 @@ def test_end_points_that_share_an_uplink_share_a_pool_of_another_name():
 
 
 @given(graphs(layer=Layer.UNDERLAY), st.data())
+@settings(max_examples=60)
 def test_never_more_than_the_sum_and_no_inner_name(graph, data):
     """For any substrate: what is shown is at most what is there, and names nothing inside."""
     named = {f"inner-{i}": e for i, e in enumerate(graph.elements.values())}

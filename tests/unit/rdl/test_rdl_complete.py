@@ -169,3 +169,13 @@ def test_a_domain_is_what_is_accepted(demand, offered):
     listed = offered if isinstance(offered, tuple) else (offered,)
     assert domain(demand, offered) == tuple(v for v in listed if accepts(demand, v))
     assert bool(domain(demand, offered)) == accepts(demand, offered)
+
+
+def test_a_widened_constraint_binds_the_choice_too():
+    """`apart` by a feature wants different values of it, `together` equal ones."""
+    for kind, expected in (("apart", ["hall-1", "hall-2"]), ("together", ["hall-1", "hall-1"])):
+        graph = load_graph(
+            f"rdl: 1\ngraph: g\nnodes: {{a: {{}}, b: {{}}}}\nconstraints: [{{{kind}: [a, b], by: site}}]"
+        )
+        done = complete(graph, policy=Policy(), role="pip:b", hosts=placed(a="h2", b="h1"))
+        assert [done.elements[v].features["site"] for v in "ab"] == expected

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from rdl_strategies import graphs, mappings
 
 from rdl.diff import DiffError, apply, apply_mapping, diff, diff_mappings, text, to_data
@@ -30,6 +30,7 @@ constraints: [{apart: [web, db]}]
 
 
 @given(graphs(), graphs())
+@settings(max_examples=50)
 def test_applied_to_a_it_gives_b(a, b):
     """For any two graphs, whatever they share."""
     delta = diff(a, b)
@@ -40,6 +41,7 @@ def test_applied_to_a_it_gives_b(a, b):
 
 
 @given(graphs())
+@settings(max_examples=40)
 def test_a_graph_does_not_differ_from_itself(graph):
     """Nor from one with an element more, but by that element."""
     assert not diff(graph, graph)
@@ -52,6 +54,7 @@ def test_a_graph_does_not_differ_from_itself(graph):
 
 
 @given(mappings(), mappings())
+@settings(max_examples=40)
 def test_mappings_too(a, b):
     """For any two mappings."""
     delta = diff_mappings(a, b)
@@ -97,6 +100,7 @@ def test_a_delta_of_another_graph():
 
 
 @given(graphs())
+@settings(max_examples=40)
 def test_formatting_is_canonical_and_again_the_same(graph):
     """Comments at the head stay."""
     from rdl.dump import dump

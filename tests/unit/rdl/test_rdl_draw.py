@@ -36,7 +36,7 @@ EMBEDDED = [(SHOP, MAPPING)]
 
 
 @given(graphs())
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_any_graph_can_be_drawn(graph):
     """In every kind; what is XML is well-formed, and each element is in it."""
     for kind in WRITERS:

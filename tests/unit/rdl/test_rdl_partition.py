@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from rdl_requests import splits
 
 from rdl.dump import dump
@@ -71,6 +71,7 @@ constraints:
 
 
 @given(splits())
+@settings(max_examples=80)
 def test_partition_then_merge_gives_the_graph_back(split):
     """Whatever the request, however it is split."""
     overlay, plan = split
@@ -78,6 +79,7 @@ def test_partition_then_merge_gives_the_graph_back(split):
 
 
 @given(splits())
+@settings(max_examples=40)
 def test_every_part_is_a_document(split):
     """Parts load, hold each VNode once, and their stubs name the end point of their own provider."""
     overlay, plan = split
@@ -93,6 +95,7 @@ def test_every_part_is_a_document(split):
 
 
 @given(splits())
+@settings(max_examples=40)
 def test_shares_of_a_bound_never_exceed_it(split):
     """The segments' bounds of one VLink sum up to no more than its own."""
     overlay, plan = split
