@@ -2,11 +2,14 @@
 
 A snapshot names namespaces, bridges, network devices, processes and temporary files that bear a
 mark of ours; what is in the later snapshot and not in the earlier one was left behind. What others
-do on the machine meanwhile is none of our business and not in it.
+do on the machine meanwhile is none of our business: processes are ours by an entry in their
+environment, which children inherit, and emulated nodes by the prefix of their names. Namespaces and
+ports of VNodes are named alike by every agent, so those of a demo beside ours would be counted.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,10 +17,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-PROCESSES = ("hostagent", "ryu_apps", "cloudnet", "openvpn", "testbed.py", "iperf3", "/cbc ")
+MARK = "CLOUDNET_DEMO"
 NAMESPACE = re.compile(r"cn-[0-9a-f]{6}-")
-BRIDGE = re.compile(r"[a-z0-9]*-(sw|sn)\d+")
-DEVICE = re.compile(r"cv[0-9a-f]{12}|[a-z0-9]*-(sw|sn|tbr)\d*-(eth\d+|wan)")
+PORT = re.compile(r"cv[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -31,14 +33,24 @@ class Snapshot:
         return sorted(self.things - earlier.things)
 
 
-def snapshot() -> Snapshot:
-    """Look at the machine now. What can't be looked at counts as empty."""
+def snapshot(state: Path, prefix: str) -> Snapshot:
+    """Look at the machine now. What can't be looked at counts as empty.
+
+    Args:
+        state: the demo's directory, the value of `MARK` in the environment of its processes.
+        prefix: before the names of its emulated nodes.
+    """
+    node = re.compile(rf"{prefix}[a-z]-(sw|sn|tbr)\d*(-.*)?")
     return Snapshot(
         frozenset(
             [f"namespace {n}" for n in _names("/run/netns") if NAMESPACE.match(n)]
-            + [f"bridge {b}" for b in _bridges() if BRIDGE.fullmatch(b)]
-            + [f"device {d}" for d in _names("/sys/class/net") if DEVICE.fullmatch(d)]
-            + [f"process {p}" for p in _processes()]
+            + [f"bridge {b}" for b in _bridges() if node.fullmatch(b)]
+            + [
+                f"device {d}"
+                for d in _names("/sys/class/net")
+                if PORT.fullmatch(d) or node.fullmatch(d)
+            ]
+            + [f"process {p}" for p in _processes(f"{MARK}={state}")]
             + [f"file {p}" for p in Path(tempfile.gettempdir()).glob("cloudnet*")]
         )
     )
@@ -60,17 +72,15 @@ def _bridges() -> list[str]:
     return got.stdout.split() if got.returncode == 0 else []
 
 
-def _processes() -> list[str]:
-    """Command lines that bear a mark of ours, with their pid: `123 openvpn --config …`."""
+def _processes(mark: str) -> list[str]:
+    """Processes with `mark` in their environment: `123 openvpn --config …`."""
     found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
+    for entry in Path("/proc").glob("[0-9]*"):
         try:
+            environment = (entry / "environ").read_bytes().split(b"\0")
             words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue  # it ended while we looked
-        line = " ".join(words).strip()
-        if line and any(mark in line for mark in PROCESSES):
-            found.append(f"{entry.name} {line[:120]}")
+        if mark.encode() in environment and int(entry.name) != os.getpid():
+            found.append(f"{entry.name} {' '.join(words).strip()[:120]}")
     return found

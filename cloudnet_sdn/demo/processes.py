@@ -37,9 +37,15 @@ class Processes:
 
     Each gets a session of its own, so that Ctrl-C in a terminal reaches only the demo, which then
     ends them in order; should the demo itself be killed, the kernel sends them SIGTERM.
+
+    Attributes:
+        logs: the directory of their logs.
+        environment: theirs, and their children's.
+        running: those that were started and not stopped.
     """
 
     logs: Path
+    environment: Mapping[str, str]
     running: list[Running] = field(default_factory=list)
 
     def start(
@@ -47,7 +53,6 @@ class Processes:
         name: str,
         command: Sequence[str],
         *,
-        env: Mapping[str, str] | None = None,
         stdin: int | None = subprocess.DEVNULL,
     ) -> Running:
         """Start `command`; its output goes to `LOGS/NAME.log`."""
@@ -61,7 +66,7 @@ class Processes:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=None if env is None else dict(env),
+                env=dict(self.environment),
             )
         running = Running(name, popen, log)
         self.running.append(running)

@@ -47,8 +47,8 @@ def run(options: DemoOptions) -> Report:
         talk.print(f"[dim]{time.monotonic() - begun:6.1f} s[/dim]  {line}", soft_wrap=True)
 
     report = Report()
-    before = snapshot()
     world = World(options.state, say)
+    before = snapshot(world.state, world.prefix)
     with _signals_raise():
         try:
             world.up()
@@ -68,7 +68,7 @@ def run(options: DemoOptions) -> Report:
         finally:
             _ignore_signals()
             world.down(released=report.released)
-    report.left_behind = snapshot().left_since(before)
+    report.left_behind = snapshot(world.state, world.prefix).left_since(before)
     report.ok = report.ok and not report.left_behind
     report.seconds["total"] = time.monotonic() - begun
     return report

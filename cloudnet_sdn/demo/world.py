@@ -25,6 +25,7 @@ from typing import Any
 
 from cloudnet_sdn import pki
 from cloudnet_sdn.demo import blueprint
+from cloudnet_sdn.demo.leftovers import MARK
 from cloudnet_sdn.demo.processes import ProcessDied, Processes, Running
 from cloudnet_sdn.demo.story import DemoFailed, Located
 from cloudnet_sdn.wire.client import Client
@@ -74,7 +75,7 @@ class World:
     ) -> None:
         self.state = state.resolve()
         self.prefix = unused_prefix()
-        self.processes = Processes(self.state / "logs")
+        self.processes = Processes(self.state / "logs", {**os.environ, MARK: str(self.state)})
         self.commands: dict[str, list[str]] = {}
         self.testbed: dict[str, Any] = {}
         self.sites: dict[str, blueprint.Site] = {}

@@ -349,7 +349,8 @@ def test_a_switch_away_when_the_hold_lapses(world: World, vnp: Any, untouched: S
     offer = hold(vnp, LOCAL.format(name=name()), hold_s=4)
     site = world.sites["berlin"]
     for switch in site.switches:
-        subprocess.run(["ovs-vsctl", "del-controller", switch], check=True)
+        nobody = "tcp:127.0.0.1:1"  # without any controller the switch would flush its flows
+        subprocess.run(["ovs-vsctl", "set-controller", switch, nobody], check=True)
     until(lambda: vnp.negotiation.offer(offer["offer"]), lambda o: o["state"] == "expired", 15)
     target = f"tcp:127.0.0.1:{site.of_port}"
     for switch in site.switches:
