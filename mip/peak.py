@@ -9,21 +9,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from mip.amounts import Exact, scale_of
+from mip.arcflow import Scope
 from mip.capacity import Use, key_of
-from mip.exact import Found, Search, solve_plain
+from mip.departures import Departures
+from mip.exact import Clock, Found, Search, solve_plain
 from mip.instance import Instance, Kind, scaled_down
 from mip.linear import Ending
-from mip.mapping import Draft, draft_use, is_element
+from mip.mapping import Draft, draft_use, is_element, value_of
 from mip.objectives import Weights
 from mip.placed import PlacedSearch, placeable
+from mip.placing import bans_of
+from mip.solvers import prompt_solver
 from mip.solving import finish, part_of, surrogate
 
 _SHARE = 0.6
 """The part of the time for this way; the rest is for the whole program."""
+
+_MOMENT_S = 0.5
+_TIE_SHARE = 0.3
+_TIE_S = 3.0
 
 
 def only_peak(weights: Weights) -> bool:
@@ -32,7 +40,7 @@ def only_peak(weights: Weights) -> bool:
 
 
 def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
-    """The lowest peak, and among those mappings the cheapest."""
+    """The lowest peak, and among those mappings a cheap one, the cheapest if time allows."""
     cost = surrogate(instance)
     if not placeable(instance, cost) or any(v.protection != "none" for v in instance.vlinks):
         return solve_plain(instance, weights, search)
@@ -40,7 +48,7 @@ def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
     low = floor_of(instance)
     best = stepping.at(low)
     if best is not None:
-        return Found(Ending.OPTIMAL, best, float(low) * weights.peak, cheapest=True)
+        return _cheapest(stepping, best, low, weights, search)
     best = None if stepping.unsure else stepping.at(Fraction(1))
     if best is None and not stepping.unsure:
         return Found(Ending.INFEASIBLE)
@@ -48,7 +56,7 @@ def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
         high = peak_of(instance, best)
         step = level_above(instance, low)
         if step >= high:
-            return Found(Ending.OPTIMAL, best, float(high) * weights.peak, cheapest=True)
+            return _cheapest(stepping, best, high, weights, search)
         middle = level_above(instance, (low + high) / 2)
         draft = stepping.at(middle if middle < high else step)
         if draft is not None:
@@ -57,6 +65,19 @@ def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
             low = middle if middle < high else step
     bound = float(low) * weights.peak
     return finish(instance, weights, search, bound, Found(Ending.FEASIBLE, best))
+
+
+def _cheapest(
+    stepping: _Stepping, best: Draft, share: Exact, weights: Weights, search: Search
+) -> Found:
+    """Prefer the cheapest mapping with the peak `share`, as far as the time lets."""
+    tight = scaled_down(stepping.instance, share)
+    placed = PlacedSearch(tight, stepping.cost, part_of(search, _TIE_SHARE, _TIE_S))
+    found = placed.run()
+    draft = best
+    if found is not None and found.draft is not None:
+        draft = min((best, found.draft), key=lambda d: value_of(tight, stepping.cost, d))
+    return Found(Ending.OPTIMAL, draft, float(share) * weights.peak, cheapest=True)
 
 
 @dataclass
@@ -69,16 +90,33 @@ class _Stepping:
     unsure: bool = False
 
     def at(self, share: Exact) -> Draft | None:
-        """The cheapest mapping with a peak of at most `share`; None if there is none."""
+        """A mapping with a peak of at most `share`, None if there is none.
+
+        Placements are tried for a moment; then the whole program is asked for any mapping, on the
+        hosts that VLinks can leave.
+        """
         tight = scaled_down(self.instance, share)
         if any(not p.candidates for p in tight.points):
             return None
-        found = PlacedSearch(tight, self.cost, self.search).run()
-        if found is None:
-            found = solve_plain(tight, self.cost, self.search)
-        if found.ending not in {Ending.OPTIMAL, Ending.INFEASIBLE}:
+        moment = replace(self.search, clock=Clock(min(_MOMENT_S, self.search.clock.left() or 1e9)))
+        found = PlacedSearch(tight, self.cost, moment, hurry=True).run()
+        if found is None or (found.draft is None and found.ending is not Ending.INFEASIBLE):
+            prober = replace(self.search, solver=prompt_solver())
+            found = solve_plain(tight, Weights(), prober, scope=Scope(hosts=leavable(tight)))
+        if found.draft is None and found.ending is not Ending.INFEASIBLE:
             self.unsure = True
         return found.draft
+
+
+def leavable(instance: Instance) -> dict[int, frozenset[int]]:
+    """For each point the candidates that its VLinks can get away from."""
+    departures = Departures(instance, bans_of(instance))
+    return {
+        i: frozenset(
+            v for v, good in zip(p.candidates, departures.possible(i), strict=True) if good
+        )
+        for i, p in enumerate(instance.points)
+    }
 
 
 def _shares(instance: Instance, use: Use) -> Iterable[Fraction]:

@@ -81,7 +81,7 @@ def build_placing(instance: Instance, weights: Weights, metric: Metric) -> Placi
         for a, b in combinations(ends, 2):
             table = metric.table(index, a, b) / share
             pairs[a, b] = pairs[a, b] + table if (a, b) in pairs else table
-    bans = {pair: ban for pair, ban in _bans(instance) if ban.any()}
+    bans = bans_of(instance)
     departures = Departures(instance, bans)
     for index, costs in enumerate(single):
         costs[~np.asarray(departures.possible(index), dtype=bool)] = np.inf
@@ -115,6 +115,11 @@ def _step(instance: Instance, weights: Weights, single: list[Floats]) -> float:
         return 1.0
     step = Fraction(1) / scale_of(terms)
     return float(step) if step > Fraction(1, 10**4) else 0.0
+
+
+def bans_of(instance: Instance) -> dict[Pair, np.ndarray[Any, np.dtype[np.bool_]]]:
+    """For any two points where the two together are not allowed; pairs without bans left out."""
+    return {pair: ban for pair, ban in _bans(instance) if ban.any()}
 
 
 def _bans(instance: Instance) -> Iterator[tuple[Pair, np.ndarray[Any, np.dtype[np.bool_]]]]:

@@ -6,10 +6,15 @@ from collections.abc import Callable, Mapping
 
 from mip.cbc import Cbc
 from mip.errors import UnknownMethodError
-from mip.highs import Highs
+from mip.highs import Highs, available
 from mip.linear import Solver
 
 SOLVERS: Mapping[str, Callable[[], Solver]] = {"cbc": Cbc, "highs": Highs}
+
+
+def prompt_solver() -> Solver:
+    """The one that answers yes-or-no questions soonest: HiGHS where it is installed."""
+    return Highs() if available() else Cbc()
 
 
 def solver(name: str) -> Solver:
