@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from cloudnet_sdn.plugins.registry import Registry
-from cloudnet_sdn.ports import Embedder, Refused, Synchronised, Transient, Watching
+from cloudnet_sdn.ports import Embedder, Inventory, Refused, Synchronised, Transient, Watching
 from cloudnet_sdn.roles import agreement, documents, federation, stubs
 from cloudnet_sdn.roles.settings import RoleKind, Settings
 from cloudnet_sdn.roles.tags import Taken
@@ -31,6 +31,9 @@ from rdl.complete import NO_POLICY, Policy, complete
 from rdl.graph import Element, Graph, Interface, Range, Scalar
 
 log = logging.getLogger(__name__)
+
+_RECHECK_S = 1.0
+"""How long a request waits for shells that were away a moment ago."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,9 @@ class Health:
         self._away.discard((plugin, target))
         return news
 
-    def targets(self) -> frozenset[str]:
-        """Who is away."""
-        return frozenset(target for _, target in self._away)
+    def all_away(self) -> frozenset[tuple[str, str]]:
+        """Who was away when last asked, as (plugin, target)."""
+        return frozenset(self._away)
 
 
 class Mapping:
@@ -88,6 +91,11 @@ class Mapping:
         self._embedder = embedder
         self._settings = settings
         self.health = Health()
+        self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="recheck")
+
+    def close(self) -> None:
+        """Ask nobody any more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     # -- the world
 
@@ -108,8 +116,21 @@ class Mapping:
         if self._is_broker:
             embedded = ()  # providers tell what they have left, and whether they are there
         else:
-            unavailable |= self.health.targets() | self._down(base)
+            unavailable |= self._still_away() | self._down(base)
         return View(whole, embedded, unavailable, taken, revision, away)
+
+    def _still_away(self) -> frozenset[str]:
+        """The shells that were away and are so now: one that is back is used at once."""
+        asked = {}
+        for name, target in self.health.all_away():
+            plugin = self._registry.get(name)
+            if isinstance(plugin, Inventory):
+                asked[self._pool.submit(plugin.inventory, target)] = target
+        concurrent.futures.wait(asked, timeout=_RECHECK_S)
+        back = {t for f, t in asked.items() if f.done() and not f.exception()}
+        for future in asked:
+            future.cancel()
+        return frozenset(asked.values()) - back
 
     def _down(self, base: Graph) -> frozenset[str]:
         """What is seen not to carry. A shell that can't say is found out when it is called."""

@@ -179,6 +179,7 @@ class Role:
         self.reconciler.stop()
         self.negotiation.close()
         self.embedding.close()
+        self.mapping.close()
         self._observing.close()
         self.store.close()
 

@@ -269,8 +269,9 @@ def test_an_agent_that_is_away_is_done_without(pip):
     assert offer["state"] == "held"
     assert pip.site.agents["sn2"].vnodes
     assert request(pip, PAIR, "r2", caller=OTHER)["state"] == "refused"
+    pip.settle()  # by now it is known to be away
+    assert load_graph(pip.call("negotiation.substrate")).elements["berlin"].amount("cpu") <= 8
     pip.peers["http://berlin.sn1/RPC2"].down = False
-    pip.settle()
     assert request(pip, PAIR, "r3", caller=OTHER)["state"] == "held"
 
 
