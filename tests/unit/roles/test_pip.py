@@ -269,7 +269,8 @@ def test_an_agent_that_is_away_is_done_without(pip):
     assert offer["state"] == "held"
     assert pip.site.agents["sn2"].vnodes
     assert request(pip, PAIR, "r2", caller=OTHER)["state"] == "refused"
-    pip.settle()  # by now it is known to be away
+    pip.role.reconciler.tick()
+    pip.role.reconciler.wait_for_inventory()
     assert load_graph(pip.call("negotiation.substrate")).elements["berlin"].amount("cpu") <= 8
     pip.peers["http://berlin.sn1/RPC2"].down = False
     assert request(pip, PAIR, "r3", caller=OTHER)["state"] == "held"
