@@ -29,7 +29,8 @@ CONTRACT = {
 
 
 def leaves(kind: type[faults.CloudnetError]) -> list[type[faults.CloudnetError]]:
-    below = kind.__subclasses__()
+    # A shell's own kinds travel as the one of the wire they stand below.
+    below = [k for k in kind.__subclasses__() if k.__module__ == faults.__name__]
     return [leaf for branch in below for leaf in leaves(branch)] if below else [kind]
 
 
