@@ -24,7 +24,7 @@ links: {web-db: {ends: [web, db], bandwidth: 5Mbps}}
 def test_fmt_prints_the_canonical_form(sh):
     ran = sh("fmt", sh.file("shop.yaml", SHOP))
     assert ran.code == 0
-    assert ran.out.startswith("rdl: 1\ngraph: shop\nelements:\n")
+    assert ran.out.startswith("rdl: 1\ngraph: shop\nlayer: overlay\nelements:\n")
     assert load(ran.out) == load(SHOP)
 
 
