@@ -45,6 +45,11 @@ _POLL_S = 0.05
 _REQUEST_ID = re.compile(r"[!-~]{1,200}")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
+_NEVER_WAS = frozenset(
+    {OfferState.REFUSED, OfferState.FAILED, OfferState.EXPIRED, OfferState.CANCELLED}
+)
+"""Ends of an offer that came to nothing: its name is free at once, whatever is still there."""
+
 
 @dataclass(frozen=True)
 class Hold:
@@ -391,6 +396,8 @@ class Negotiation:
                 cloudnets.step(conn, cloudnet, CloudnetState.RELEASED)
             return
         cloudnets.step(conn, cloudnet, CloudnetState.RELEASING)
+        if event in _NEVER_WAS:
+            cloudnets.give_up_name(conn, cloudnet)
         if all(e.state is TaskState.ABSENT for e in every):
             cloudnets.step(conn, cloudnet, CloudnetState.RELEASED)
             tasks.forget(conn, cloudnet)
