@@ -112,3 +112,12 @@ def test_a_closed_pipe_ends_quietly():
     )
     assert "Traceback" not in ran.stderr
     assert "BrokenPipe" not in ran.stderr
+
+
+def test_the_module_is_the_command_and_ends_with_its_code(tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("rdl: 2\n")
+    words = [sys.executable, "-m", "cloudnet_sdn", "validate", str(bad)]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ran.returncode == Exit.INVALID
+    assert ran.stderr.startswith(f"{bad}:1:")
