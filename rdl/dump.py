@@ -22,14 +22,17 @@ from rdl.graph import (
     Range,
     Segment,
 )
-from rdl.units import text_of
+from rdl.units import UNITS, text_of
 from rdl.vocabulary import CONSTRAINTS, VERSION
 
 Plain = str | bool | int | float | None | Sequence["Plain"] | Mapping[str, "Plain"]
 
 _WIDTH = 100
+_UNIT = "|".join(dict.fromkeys(unit for units in UNITS.values() for unit in units))
 _SAFE = re.compile(
-    r"[A-Za-z_/][A-Za-z0-9_./-]*(?::[A-Za-z][A-Za-z0-9_./-]*)*|[0-9]+(?:\.[0-9]+){3}/[0-9]+",
+    r"[A-Za-z_/][A-Za-z0-9_./-]*(?::[A-Za-z][A-Za-z0-9_./-]*)*"
+    r"|[0-9]+(?:\.[0-9]+){3}/[0-9]+"
+    rf"|[1-9][0-9]*(?:\.[0-9]+)?(?:{_UNIT})",
     re.ASCII,
 )
 _WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))

@@ -50,6 +50,15 @@ def _slip_of(key: str, *, links: bool) -> str | None:
     return None if key in NOT_SLIPS else nearest(key, _SLIPS[links])
 
 
+def is_taken_for_feature(key: str, *, links: bool) -> bool:
+    """Whether the shorthand takes this key, written beside `type`, for a feature."""
+    if key in FEATURES:
+        return not FEATURES[key].interface_only
+    known = LINK_KEYS if links else NODE_KEYS
+    own = key in RESOURCES or key in _ELSEWHERE or key in known
+    return not own and _slip_of(key, links=links) is None
+
+
 class ElementReader:
     """Reads elements into a draft, noting what is wrong."""
 

@@ -1,23 +1,30 @@
-"""Formatting: a document in canonical form, with the comments at its head."""
+"""Formatting: a document in canonical form or in the shorthand, with the comments at its head."""
 
 from __future__ import annotations
 
+from rdl.brief import brief
 from rdl.dump import dump
 from rdl.load import load
 
 
-def fmt(text: str | bytes, *, source: str = "<rdl>") -> str:
+def fmt(text: str | bytes, *, source: str = "<rdl>", shorthand: bool = False) -> str:
     """The canonical text of a document; formatting it again changes nothing.
 
     Comments before the first key stay (an editor's modeline stands there), others are lost with
     the text's own layout.
 
+    Args:
+        text: the document.
+        source: its file's name, for the errors.
+        shorthand: write it as a person would, instead; see `rdl.brief`.
+
     Raises:
         DocumentError: it is no RDL.
     """
-    canonical = dump(load(text, source=source))
+    graph = load(text, source=source)
+    written = brief(graph) if shorthand else dump(graph)
     decoded = text if isinstance(text, str) else text.decode("utf-8")
-    return "".join(f"{line}\n" for line in _head(decoded)) + canonical
+    return "".join(f"{line}\n" for line in _head(decoded)) + written
 
 
 def _head(text: str) -> list[str]:

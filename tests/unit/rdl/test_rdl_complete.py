@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - RDL texts are easier to read unbroken
 """OL0 to OL1: values filled in, each with who chose it, and consistent across constraints."""
 
 from __future__ import annotations
