@@ -12,6 +12,7 @@ from rdl.report import Report
 def check_graph(draft: Draft, report: Report) -> None:
     """Note links with fewer than two ends, and addresses that occur twice on one VLink."""
     _check_ends(draft, report)
+    _check_loops(draft, report)
     _check_unique(draft, report, "address", _address)
     _check_unique(draft, report, "mac", str.casefold)
 
@@ -36,6 +37,18 @@ def _check_ends(draft: Draft, report: Report) -> None:
             if not element.where.startswith("elements"):
                 text += "; name them under `ends`"
             report.add(element.mark, element.where, text)
+
+
+def _check_loops(draft: Draft, report: Report) -> None:
+    """A link joins different elements, however it is written (the shorthand is checked before)."""
+    seen: set[tuple[str, str]] = set()
+    for connection in draft.connections:
+        a, b = connection.a.partition(".")[0], connection.b.partition(".")[0]
+        pair = (a, b) if a < b else (b, a)
+        if pair in seen:
+            text = f"{a} and {b} are connected twice; a link joins different elements"
+            report.add(connection.mark, connection.where, text)
+        seen.add(pair)
 
 
 def _check_unique(draft: Draft, report: Report, feature: str, form: Callable[[str], str]) -> None:

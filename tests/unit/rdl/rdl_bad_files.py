@@ -216,6 +216,16 @@ BAD = [
     one("used twice", canonical(TWO + LINK + "  - {id: c, interfaces: [c.0]}\n", "connections: [[a.0, l.0], [b.0, l.1], «[c.0, l.1]]\n"),
         "connections[2]", "l.1 is used twice", schema=False),
     one("two nodes joined", canonical(TWO, "connections: [«[a.0, b.0]]\n"), "connections[0]", "put a link between", schema=False),
+    one(
+        "node twice in the canonical spelling",
+        canonical(
+            "  - {id: a, interfaces: [a.0, a.1]}\n" + LINK,
+            "connections: [[a.0, l.0], «[a.1, l.1]]\n",
+        ),
+        "connections[1]",
+        "joins different",
+        schema=False,
+    ),
     one("to itself", canonical("  - {id: a, interfaces: [a.0, a.1]}\n", "connections: [«[a.0, a.1]]\n"),
         "connections[0]", "same element", schema=False),
     Bad("link to link", canonical(TWO + "  - {id: «l, type: /link/generic, interfaces: [l.0, l.1]}\n  - {id: «m, type: /link/generic, interfaces: [m.0, m.1]}\n",

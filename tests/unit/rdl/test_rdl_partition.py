@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from rdl_requests import splits
 
 from rdl.dump import dump
@@ -155,6 +156,42 @@ def test_stubs_of_a_request_that_is_itself_partial_are_passed_on():
     )
     assert all(load_graph(dump(part)) == part for part in parts.values())
     assert merge(incoming, parts) == incoming
+
+
+@given(splits(), st.data())
+@settings(max_examples=40)
+def test_parts_split_again_come_back(split, data):
+    """Brokers under brokers: every part is a request like any other, stubs and all."""
+    overlay, plan = split
+    parts = partition(overlay, plan)
+    again = {}
+    for provider, part in parts.items():
+        below = (f"{provider}-east", f"{provider}-west")
+        below_plan = resplit(part, below, data)
+        inner = partition(part, below_plan)
+        assert all(load_graph(dump(piece)) == piece for piece in inner.values())
+        again[provider] = merge(part, inner) if inner else part
+    assert again == parts
+    assert merge(overlay, again) == overlay
+
+
+def resplit(part, below, data):
+    """A plan that splits a partial graph over two providers, its stubs wherever they fall."""
+    sides = st.sampled_from(below)
+    placement = {n.id: data.draw(sides) for n in part.nodes() if not n.is_stub}
+    stubs = {e.id: End(side := data.draw(sides), f"{side}.x") for e in part.links() if e.is_stub}
+    where = {**placement, **{i: end.provider for i, end in stubs.items()}}
+    crossings, latency = {}, {}
+    for link in part.links():
+        homes = {where[n] for n in part.neighbours(link.id) if n in where}
+        if link.is_stub or len(homes) < 2:
+            continue
+        ends = [End(side, f"{side}.y") for side in below]
+        crossings[link.id] = (Crossing("inner", 3000, *ends),)
+        bound = link.features.get("latency")
+        if isinstance(bound, Range) and bound.max is not None:
+            latency[link.id] = divide(bound.max, below)
+    return Plan(placement, crossings, latency, stubs)
 
 
 def test_merge_brings_back_what_providers_chose():
