@@ -95,9 +95,9 @@ class _Brief:
             return None if interface.name == link else interface.id
         out: dict[str, Plain] = {"id": interface.id}
         if features:
-            out["features"] = {name: _written(name, v) for name, v in features.items()}
+            out["features"] = {name: feature_text(name, v) for name, v in features.items()}
         if interface.resources:
-            out["resources"] = {n: _amount(n, a) for n, a in interface.resources.items()}
+            out["resources"] = {n: amount_text(n, a) for n, a in interface.resources.items()}
         return out if len(out) > 1 else interface.id
 
     def _link(self, link: Element) -> dict[str, Plain]:
@@ -137,10 +137,10 @@ def _properties(element: Element, default: str) -> dict[str, Plain]:
     own: dict[str, Plain] = {}
     features: dict[str, Plain] = {}
     for name, amount in element.resources.items():
-        (out if name in RESOURCES else own)[name] = _amount(name, amount)
+        (out if name in RESOURCES else own)[name] = amount_text(name, amount)
     for name, value in element.features.items():
         plain = is_taken_for_feature(name, links=element.is_link)
-        (out if plain else features)[name] = _written(name, value)
+        (out if plain else features)[name] = feature_text(name, value)
     sections: dict[str, Plain] = {
         "resources": own,
         "features": features,
@@ -149,13 +149,15 @@ def _properties(element: Element, default: str) -> dict[str, Plain]:
     return {**out, **{name: section for name, section in sections.items() if section}}
 
 
-def _amount(name: str, amount: Amount) -> Plain:
+def amount_text(name: str, amount: Amount) -> Plain:
+    """An amount of resource `name` as a person writes it: `2GiB`."""
     quantity = RESOURCES[name].quantity if name in RESOURCES else Quantity.NUMBER
     value = _with_unit(amount.amount, quantity)
     return value if amount.pool is None else {"amount": value, "pool": amount.pool}
 
 
-def _written(name: str, value: Feature) -> Plain:
+def feature_text(name: str, value: Feature) -> Plain:
+    """A feature as a person writes it: `{max: 10ms}`."""
     rule = FEATURES.get(name)
     if rule is None or rule.kind is not Kind.TIME:
         return feature_data(value)

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from rdl.brief import amount_text, feature_text
 from rdl.dump import (
     Plain,
     constraint_data,
@@ -195,7 +196,7 @@ def _lines(delta: Delta) -> Iterator[str]:
     for element in delta.added:
         yield f"+ {_brief(element)}"
     for change in delta.changed:
-        for what, before, after in _fields(change):
+        for what, before, after in _fields(change, _spoken):
             yield f"~ {change.after.id}: {what}: {_or_none(before)} -> {_or_none(after)}"
     for identifier, (was, now) in delta.rewired.items():
         yield f"~ {identifier}: rewired: {_names(was)} -> {_names(now)}"
@@ -223,10 +224,19 @@ def _mapping_lines(delta: MappingDelta) -> Iterator[str]:
 
 
 def _brief(element: Element) -> str:
-    properties = {**_section(element, "resources"), **_section(element, "features")}
+    properties = {**_spoken(element, "resources"), **_spoken(element, "features")}
     kind = "link" if element.is_link else "node"
     told = f" {inline(properties)}" if properties else ""
     return f"{kind} {element.id} ({element.type}){told}"
+
+
+def _spoken(element: Element, name: str) -> Mapping[str, Plain]:
+    """As `_section`, with the units that people write."""
+    if name == "resources":
+        return {n: amount_text(n, a) for n, a in element.resources.items()}
+    if name == "features":
+        return {n: feature_text(n, f) for n, f in element.features.items()}
+    return dict(element.chosen)
 
 
 def _section(element: Element, name: str) -> Mapping[str, Plain]:
@@ -234,12 +244,14 @@ def _section(element: Element, name: str) -> Mapping[str, Plain]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _fields(change: Change) -> Iterator[tuple[str, Plain, Plain]]:
+def _fields(
+    change: Change, section_of: Callable[[Element, str], Mapping[str, Plain]]
+) -> Iterator[tuple[str, Plain, Plain]]:
     """Each property that differs: its name, the value before and after, None where absent."""
     if change.before.type != change.after.type:
         yield "type", change.before.type, change.after.type
     for section in ("resources", "features", "chosen"):
-        before, after = _section(change.before, section), _section(change.after, section)
+        before, after = section_of(change.before, section), section_of(change.after, section)
         for name in dict.fromkeys([*before, *after]):
             if before.get(name) != after.get(name) or (name in before) != (name in after):
                 label = f"chosen {name}" if section == "chosen" else name
@@ -291,7 +303,7 @@ def to_data(delta: Delta | MappingDelta) -> dict[str, Plain]:
         "added": [element_data(e) for e in delta.added],
         "removed": [element_data(e) for e in delta.removed],
         "changed": {
-            c.after.id: {what: [before, after] for what, before, after in _fields(c)}
+            c.after.id: {what: [before, after] for what, before, after in _fields(c, _section)}
             for c in delta.changed
         },
         "rewired": {i: [list(was), list(now)] for i, (was, now) in delta.rewired.items()},

@@ -24,7 +24,7 @@ NEW = load_graph("""
 rdl: 1
 graph: shop
 nodes: {web: {cpu: 4}, db: {memory: 8GiB}, cache: {cpu: 1}}
-links: {l: {ends: [web, cache], bandwidth: 5Mbps}}
+links: {l: {ends: [web, cache], bandwidth: 8Mbps}}
 constraints: [{apart: [web, db]}]
 """)
 
@@ -71,6 +71,7 @@ def test_it_reads_well():
 ~ web: cpu: 2 -> 4
 ~ web: arch: x86_64 -> none
 ~ db: interface db.l: plain -> none
+~ l: bandwidth: 5Mbps -> 8Mbps
 ~ l: rewired: web, db -> web, cache
 ~ db: rewired: l -> nothing
 - constraint {same: arch, of: [web, db]}
