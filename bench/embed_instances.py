@@ -1,15 +1,17 @@
-"""Instances for the embedding benchmarks: Gabriel graphs, one host on each switch, as RDL graphs."""
+"""Instances for the embedding benchmarks, as RDL graphs."""
 
 from __future__ import annotations
 
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import topohub
 
-from mip.model import Embedded, Problem
+from mip.embedding import embed, mapping_graph
+from mip.model import Embedded, Options, Problem
 from rdl.graph import (
     Amount,
     Constraint,
@@ -193,3 +195,60 @@ def offline(
         used = carrying(edges, n, [100 - c for c in cpu], [100 - w for w in link])
         return Problem(full, asked, (used,))
     return Problem(underlay(edges, n, cpu, link), asked)
+
+
+def populated(
+    hosts: int, cloudnets: int, seed: int, *, memory: tuple[int, int] = (1, 8)
+) -> tuple[Graph, tuple[Embedded, ...]]:
+    """A substrate of `hosts` hosts with `cloudnets` CloudNets of 2 to 5 VNodes spread over it.
+
+    Each is placed by `balance`-like hand: at random on hosts with room, then routed.
+    """
+    rng = random.Random(seed)
+    switches = max(4, hosts // 4)
+    ring = [(k, (k + 1) % switches) for k in range(switches)]
+    chords = [(k, (k + switches // 2) % switches) for k in range(switches // 2)]
+    elements: dict[str, Element] = {}
+    ports: dict[str, list[str]] = {}
+    connections = []
+    joined = [(f"l{a}-{b}", f"s{a}", f"s{b}", 10_000) for a, b in ring + chords]
+    joined += [(f"a{k}", f"h{k}", f"s{k % switches}", 10_000) for k in range(hosts)]
+    for name, u, v, room in joined:
+        for k, end in enumerate((u, v)):
+            ports.setdefault(end, []).append(name)
+            connections.append((f"{end}.{name}", f"{name}.{k}"))
+        both = (Interface(f"{name}.0"), Interface(f"{name}.1"))
+        elements[name] = Element(
+            name, ETHERNET, {"bandwidth": Amount(room * MBPS)}, interfaces=both
+        )
+    for name, plugs in ports.items():
+        held = {"cpu": Amount(16), "memory": Amount(64 * 2**30)} if name[0] == "h" else {}
+        kind = HOST if name[0] == "h" else SWITCH
+        interfaces = tuple(Interface(f"{name}.{p}") for p in plugs)
+        elements[name] = Element(name, kind, held, interfaces=interfaces)
+    substrate = Graph(f"ring{hosts}", Layer.UNDERLAY, elements, tuple(connections))
+    used: tuple[Embedded, ...] = ()
+    for number in range(cloudnets):
+        size = rng.randint(2, 5)
+        asked = request(rng, size, size, None, apart=rng.random() < 0.5, demand=(10, 50))
+        sized = {
+            e.id: replace(
+                e,
+                resources={
+                    "cpu": Amount(rng.randint(1, 4)),
+                    "memory": Amount(rng.randint(*memory) * 2**30),
+                },
+            )
+            if e.is_node
+            else e
+            for e in asked.elements.values()
+        }
+        asked = replace(asked, name=f"net{number}", elements=sized)
+        for _ in range(20):
+            keep = {e.id: f"h{rng.randrange(hosts)}" for e in asked.nodes()}
+            problem = Problem(substrate, asked, used, keep=keep)
+            result = embed(problem, Options(method="fast", explain=False))
+            if result.nodes:
+                used = (*used, Embedded(asked, mapping_graph(result, problem)))
+                break
+    return substrate, used

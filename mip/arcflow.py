@@ -59,10 +59,15 @@ class RouteColumns:
 
 @dataclass(frozen=True)
 class Scope:
-    """What is left in: hosts per point, arcs per VLink; None for all that the instance allows."""
+    """What is left in.
+
+    Attributes:
+        hosts: candidates per point; None for all that the instance allows.
+        opened: the most hosts that may carry a VNode; None for any number.
+    """
 
     hosts: Mapping[int, frozenset[int]] | None = None
-    edges: Mapping[int, frozenset[int]] | None = None
+    opened: int | None = None
 
 
 class ArcFlow:
@@ -127,11 +132,14 @@ class ArcFlow:
             self.model.row(dict.fromkeys(columns.values(), 1.0), 1.0, 1.0)
             if point.kind is Kind.VNODE:
                 self._open(columns, opened)
+        if self.scope.opened is not None:
+            limit = float(self.scope.opened)
+            self.model.row(dict.fromkeys(opened.values(), 1.0), -INFINITY, limit)
 
     def _open(self, columns: Mapping[int, int], opened: dict[int, int]) -> None:
         for v, column in columns.items():
             price = self.weights.open(self.instance.network.element(v))
-            if price:
+            if price or self.scope.opened is not None:
                 if v not in opened:
                     opened[v] = self.model.column(price)
                 self.model.row({column: 1.0, opened[v]: -1.0}, -INFINITY, 0.0)
@@ -140,12 +148,10 @@ class ArcFlow:
 
     def _arcs(self, index: int) -> Iterator[tuple[Arc, int, int]]:
         vlink = self.instance.vlinks[index]
-        left = None if self.scope.edges is None else self.scope.edges.get(index)
         for e in vlink.edges:
-            if left is None or e in left:
-                edge = self.instance.network.edges[e]
-                yield (e, 0), edge.u, edge.v
-                yield (e, 1), edge.v, edge.u
+            edge = self.instance.network.edges[e]
+            yield (e, 0), edge.u, edge.v
+            yield (e, 1), edge.v, edge.u
 
     def _route(self, index: int, *, backup: bool) -> None:
         vlink = self.instance.vlinks[index]

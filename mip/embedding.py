@@ -64,7 +64,7 @@ def embed(
     else:
         found = _solve(instance, weights, search, options.method)
         found = _break_ties(instance, weights, search, found, options.objective)
-        reasons = _why(problem, search, found)
+        reasons = _why(problem, search, found) if options.explain else ()
     seconds = {"build": built - began, "solve": time.monotonic() - built}
     result = _result(instance, weights, options, found, reasons)
     seconds["total"] = time.monotonic() - began

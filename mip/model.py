@@ -96,6 +96,7 @@ class Options:
         gap: relative gap at which a solve may stop; 0 proves the optimum.
         seed: of whatever is randomised.
         solver: the name of the solver behind the exact methods.
+        explain: whether to look for the reasons of what doesn't fit, which takes its time.
     """
 
     objective: str = "cost"
@@ -104,6 +105,7 @@ class Options:
     gap: float = 0.0
     seed: int = 0
     solver: str = "cbc"
+    explain: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,380 @@
+"""The migration question: can that much be freed, by which moves, at what cost (paper, 3.2).
+
+A dry run: nothing is touched. The cost of a plan is the memory that live migration copies; storage
+is shared and re-routes are free. For hosts, the least memory to move so that fewer hosts suffice is
+a program over all VNodes, solved exactly; paths follow, and a placement without paths or without
+an order of moves is ruled out and the next best taken. For bandwidth, CloudNets are placed anew one
+by one under a falling price of memory.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mip.amounts import exact, scale_of
+from mip.arcflow import ArcFlow, Scope
+from mip.exact import Clock, Search
+from mip.hosts import nodes_alone
+from mip.instance import Instance, compile_instance
+from mip.linear import INFINITY, Limits, Progress
+from mip.merged import Merged, merge
+from mip.model import Embedded, Options, Problem
+from mip.moving import Carried, Plan, Point, Target, as_embedded, carry_out, routed_anew
+from mip.objectives import Cost, Weights
+from mip.placed import PlacedSearch, placeable
+from mip.solvers import prompt_solver
+from rdl.graph import Element, Graph
+
+HOSTS = "hosts"
+BANDWIDTH = "bandwidth"
+
+_TRIES = 30
+"""Placements ruled out for want of paths or of an order before a step is given up."""
+
+_PRICES = 8
+_FACTOR = 4.0
+_HALVINGS = 4
+_ROUNDS = 3
+"""Prices of memory tried for bandwidth, each a quarter of the one before; how often the range in
+which enough is freed is halved; rounds over all CloudNets at one price."""
+
+_ROUNDING = 1e-12
+
+_FRONT_SHARE = 10
+"""The rest of the front may take that many times as long as the point asked for."""
+
+_STEP_S = 2.0
+_EACH = 1e-3
+"""What a move costs beside its memory: nothing moves for nothing."""
+
+
+def consolidate(
+    substrate: Graph,
+    embedded: Sequence[Embedded],
+    free: float,
+    of: str = HOSTS,
+    options: Options | None = None,
+    *,
+    unavailable: frozenset[str] = frozenset(),
+    progress: Progress | None = None,
+) -> Plan:
+    """Free at least the share `free` of what is in use, at the least memory moved.
+
+    Args:
+        substrate: the UL graph.
+        embedded: all CloudNets on it.
+        free: between 0 and 1.
+        of: `hosts` that carry a VNode, or `bandwidth` in use summed over the links.
+        options: the time limit; None for 60 s.
+        unavailable: elements that may take nothing new.
+        progress: told the number of points of the front as they come.
+
+    Returns:
+        A plan; `possible` says if there is one. Its front holds the cheapest plan of each step
+        found, ordered by the share freed; no point costs as much as a later one.
+
+    Raises:
+        ValueError: `of` is neither, or `free` isn't a share.
+    """
+    if of not in {HOSTS, BANDWIDTH} or not 0 <= free <= 1:
+        raise ValueError(f"{free} of {of}: a share of hosts or of bandwidth is wanted")
+    clock = Clock(60.0 if options is None else options.time_limit)
+    if of == HOSTS:
+        return _Hosts(substrate, tuple(embedded), unavailable, clock, progress).plan(free)
+    return _Bandwidth(substrate, tuple(embedded), unavailable, clock, progress).plan(free)
+
+
+def _memory(embedded: Sequence[Embedded], carried: Carried) -> int:
+    by_name = {e.overlay.name: e.overlay for e in embedded}
+    return int(sum(by_name[m.cloudnet].elements[m.vnode].amount("memory") for m in carried.moves))
+
+
+def _front(points: Sequence[Point]) -> tuple[Point, ...]:
+    """Those points that no other beats, by the share freed."""
+    best: list[Point] = []
+    for point in sorted(points, key=lambda p: (-p.freed, p.memory_bytes, p.moves)):
+        if not best or (point.memory_bytes, point.moves) < (
+            best[-1].memory_bytes,
+            best[-1].moves,
+        ):
+            best.append(point)
+    return tuple(reversed(best))
+
+
+def _hosts_of(embedded: Sequence[Embedded]) -> set[str]:
+    return {
+        p.on[0]
+        for one in embedded
+        for v, p in one.mapping.mapping.items()
+        if one.overlay.elements[v].is_node and p.on
+    }
+
+
+@dataclass
+class _Hosts:
+    """Fewer hosts: one program over all VNodes, solved again with another number of hosts."""
+
+    substrate: Graph
+    embedded: tuple[Embedded, ...]
+    unavailable: frozenset[str]
+    clock: Clock
+    progress: Progress | None
+    points: list[Point] = field(default_factory=list)
+
+    def plan(self, free: float) -> Plan:
+        """Ask for the target first, then for the rest of the front as far as the time goes."""
+        before = len(_hosts_of(self.embedded))
+        wanted = math.ceil(free * before - 1e-9)
+        if wanted <= 0:
+            return Plan(possible=True, frontier=(Point(0.0, 0, 0),))
+        self.points.append(Point(0.0, 0, 0))
+        merged = merge(self.substrate, self.embedded, self.unavailable)
+        instance = compile_instance(merged.problem)
+        if instance.refusals:
+            return Plan(possible=False, frontier=_front(self.points))
+        began = time.monotonic()
+        answer = self._fewer(merged, instance, before, wanted)
+        if answer is not None:
+            rest = Clock(_FRONT_SHARE * (time.monotonic() - began))
+            for freed in self._others(wanted, before):
+                if self.clock.over() or rest.over():
+                    break
+                if self._fewer(merged, instance, before, freed) is None and freed > wanted:
+                    break
+        if answer is None:
+            for freed in range(wanted - 1, 0, -1):
+                if self.clock.over() or self._fewer(merged, instance, before, freed) is not None:
+                    break
+            return Plan(possible=False, frontier=_front(self.points))
+        return Plan(
+            possible=True,
+            freed=1 - len(_hosts_of(answer.after)) / before,
+            memory_bytes=_memory(self.embedded, answer),
+            moves=answer.moves,
+            reroutes=answer.reroutes(self.embedded),
+            frontier=_front(self.points),
+        )
+
+    def _others(self, wanted: int, before: int) -> Iterator[int]:
+        yield from range(wanted - 1, 0, -1)
+        yield from range(wanted + 1, before)
+
+    def _fewer(self, merged: Merged, instance: Instance, before: int, freed: int) -> Carried | None:
+        """The cheapest plan that frees `freed` hosts or more."""
+        weights = memory_weights(merged)
+        flow = ArcFlow(nodes_alone(instance), weights, Scope(opened=before - freed))
+        solver = prompt_solver()
+        for _ in range(_TRIES):
+            if flow.model.contradiction or self.clock.over():
+                return None
+            outcome = solver.solve(flow.model, Limits(self.clock.left()))
+            if outcome.values is None:
+                return None
+            places = flow.read(outcome.values).places
+            targets = self._targets(merged, instance, places)
+            carried = carry_out(self.substrate, self.embedded, targets, self.clock)
+            if carried is not None:
+                share = 1 - len(_hosts_of(carried.after)) / before
+                memory = _memory(self.embedded, carried)
+                self.points.append(Point(share, len(carried.moves), memory))
+                if self.progress is not None:
+                    self.progress(float(len(self.points)), None)
+                return carried
+            columns = [flow.x[i][v] for i, v in enumerate(places)]
+            flow.model.row(dict.fromkeys(columns, 1.0), -INFINITY, len(columns) - 1.0)
+        return None
+
+    def _targets(self, merged: Merged, instance: Instance, places: Sequence[int]) -> list[Target]:
+        out = []
+        for point, vertex in zip(instance.points, places, strict=True):
+            host = instance.network.ids[vertex]
+            if merged.places.get(point.id, host) != host:
+                number, vnode = merged.names[point.id]
+                out.append((number, vnode, host))
+        return out
+
+
+def memory_weights(merged: Merged) -> Weights:
+    """Memory moved, in its greatest common unit, and among equals the number of moves."""
+    amounts = [exact(e.amount("memory")) for e in merged.problem.request.nodes()]
+    factor = float(scale_of(amounts))
+    each = 0.5 / (1 + len(amounts))
+
+    def price(vnode: Element, host: Element) -> float:
+        if merged.places.get(vnode.id) == host.id:
+            return 0.0
+        return vnode.amount("memory") * factor + each
+
+    return Weights(place=price)
+
+
+@dataclass
+class _Bandwidth:
+    """Less bandwidth: CloudNet by CloudNet, memory being dear at first and then ever cheaper."""
+
+    substrate: Graph
+    embedded: tuple[Embedded, ...]
+    unavailable: frozenset[str]
+    clock: Clock
+    progress: Progress | None
+    points: list[Point] = field(default_factory=list)
+
+    def plan(self, free: float) -> Plan:
+        """Lower the price of memory until enough is free, then look for a price in between."""
+        before = self._in_use(self.embedded)
+        self.points.append(Point(0.0, 0, 0))
+        if not before or free <= 0:
+            return Plan(possible=free <= 0, frontier=tuple(self.points))
+        dear, cheap, answer = self._lowered(free, before)
+        for _ in range(_HALVINGS if answer is not None else 0):
+            price = math.sqrt(dear * max(cheap, dear / _FACTOR**2))
+            carried = self._at(price, before)
+            if self._share(carried, before) < free - _ROUNDING:
+                dear = price
+                continue
+            cheap = price
+            if answer is None or self._memory(carried) < self._memory(answer):
+                answer = carried
+        if answer is None:
+            return Plan(possible=False, frontier=_front(self.points))
+        return Plan(
+            possible=True,
+            freed=self._share(answer, before),
+            memory_bytes=self._memory(answer),
+            moves=answer.moves,
+            reroutes=answer.reroutes(self.embedded),
+            frontier=_front(self.points),
+        )
+
+    def _lowered(self, free: float, before: float) -> tuple[float, float, Carried | None]:
+        """The last price at which too little is freed, the first at which enough is, and how."""
+        last = math.inf
+        for price in self._prices():
+            carried = self._at(price, before)
+            if self._share(carried, before) >= free - _ROUNDING:
+                return min(last, price * _FACTOR), price, carried
+            if self.clock.over():
+                break
+            last = price
+        return last, last, None
+
+    def _at(self, price: float, before: float) -> Carried:
+        carried = self._improved(price)
+        share = self._share(carried, before)
+        self.points.append(Point(share, len(carried.moves), self._memory(carried)))
+        if self.progress is not None:
+            self.progress(float(len(self.points)), None)
+        return carried
+
+    def _share(self, carried: Carried, before: float) -> float:
+        return 1 - self._in_use(carried.after) / before
+
+    def _memory(self, carried: Carried) -> int:
+        return _memory(self.embedded, carried)
+
+    def _prices(self) -> Iterator[float]:
+        """Mbit/s times links per byte: nothing moves at the first, memory is free at the last."""
+        memories = [
+            e.amount("memory")
+            for one in self.embedded
+            for e in one.overlay.nodes()
+            if e.amount("memory")
+        ]
+        dear = 2 * self._in_use(self.embedded) / min(memories, default=1)
+        yield from (dear / _FACTOR**k for k in range(_PRICES))
+        yield 0.0
+
+    def _in_use(self, embedded: Sequence[Embedded]) -> float:
+        elements = self.substrate.elements
+        return sum(
+            one.overlay.elements[v].amount("bandwidth") / 1e6
+            for one in embedded
+            for v, placed in one.mapping.mapping.items()
+            if one.overlay.elements[v].is_link
+            for e in placed.on
+            if e in elements and elements[e].is_link
+        )
+
+    def _improved(self, price: float) -> Carried:
+        """Rounds over all CloudNets until none gets better, then the way there in single steps."""
+        state = list(self.embedded)
+        for _ in range(_ROUNDS):
+            better = [self._one(state, number, price) for number in range(len(state))]
+            if not any(better):
+                break
+        targets = [
+            (number, vnode, placed.on[0])
+            for number, one in enumerate(state)
+            for vnode, placed in one.mapping.mapping.items()
+            if one.overlay.elements[vnode].is_node
+            and placed.on != self.embedded[number].mapping.mapping[vnode].on
+        ]
+        carried = carry_out(self.substrate, self.embedded, targets, self.clock)
+        if carried is None:
+            carried = Carried((), self.embedded)
+        return Carried(carried.moves, self._rerouted(carried.after))
+
+    def _rerouted(self, state: Sequence[Embedded]) -> tuple[Embedded, ...]:
+        """Shorter paths wherever there are any, one CloudNet after the other."""
+        out = list(state)
+        for number, one in enumerate(state):
+            others = tuple(e for k, e in enumerate(out) if k != number)
+            places = {v: p.on[0] for v, p in one.mapping.mapping.items() if _placed(one, v)}
+            new = routed_anew(self.substrate, one, others, places, only=None, clock=self.clock)
+            if new is not None and self._in_use((new,)) < self._in_use((one,)):
+                out[number] = new
+        return tuple(out)
+
+    def _one(self, state: list[Embedded], number: int, price: float) -> bool:
+        """Place one CloudNet better at this price of memory; whether that was possible."""
+        one = state[number]
+        if self.clock.over():
+            return False
+        others = tuple(e for k, e in enumerate(state) if k != number)
+        problem = Problem(
+            self.substrate,
+            one.overlay,
+            others,
+            anchors=one.anchors,
+            unavailable=self.unavailable,
+        )
+        instance = compile_instance(problem)
+        weights = self._weights(number, price, problem)
+        if instance.refusals or not placeable(instance, weights):
+            return False
+        search = Search(prompt_solver(), Clock(min(_STEP_S, self.clock.left() or _STEP_S)))
+        found = PlacedSearch(instance, weights, search).run()
+        if found is None or found.draft is None:
+            return False
+        new = as_embedded(one, instance, found.draft)
+        if self._worth(new, number, price) >= self._worth(one, number, price) - 1e-6:
+            return False
+        state[number] = new
+        return True
+
+    def _weights(self, number: int, price: float, problem: Problem) -> Weights:
+        original = self.embedded[number].mapping.mapping
+
+        def moved(vnode: Element, host: Element) -> float:
+            if original[vnode.id].on == (host.id,):
+                return 0.0
+            return price * vnode.amount("memory") + _EACH
+
+        return Weights(place=moved, carry=Cost().weights(problem).carry)
+
+    def _worth(self, one: Embedded, number: int, price: float) -> float:
+        original = self.embedded[number].mapping.mapping
+        moved = [
+            one.overlay.elements[v]
+            for v, p in one.mapping.mapping.items()
+            if _placed(one, v) and p.on != original[v].on
+        ]
+        memory = sum(price * v.amount("memory") + _EACH for v in moved)
+        return self._in_use((one,)) + memory
+
+
+def _placed(one: Embedded, element: str) -> bool:
+    return one.overlay.elements[element].is_node and bool(one.mapping.mapping[element].on)

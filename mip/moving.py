@@ -1,0 +1,245 @@
+"""Carrying out a new placement step by step: an order of moves, paths that follow, the plan.
+
+Each step moves one VNode, with room for it at its new host while it is still on the old one, and
+routes its VLinks anew within what is left at that moment; after every step all CloudNets are
+whole. Paths of other VLinks stay unless there is no other way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mip.exact import Clock, Search
+from mip.instance import Instance, Kind, compile_instance
+from mip.linear import Ending
+from mip.mapping import Draft
+from mip.model import Embedded, Problem
+from mip.objectives import Cost
+from mip.solvers import prompt_solver
+from mip.solving import solve_additive
+from rdl.graph import Graph, MappingGraph, Placement
+
+_STEP_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One live migration."""
+
+    cloudnet: str
+    vnode: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reroute:
+    """One VLink's new path."""
+
+    cloudnet: str
+    vlink: str
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of the front: share freed, number of moves, bytes of memory copied."""
+
+    freed: float
+    moves: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The answer to the migration question (contract, `consolidate --format json`)."""
+
+    possible: bool
+    freed: float = 0.0
+    memory_bytes: int = 0
+    moves: tuple[Move, ...] = ()
+    reroutes: tuple[Reroute, ...] = ()
+    frontier: tuple[Point, ...] = ()
+
+
+def plan_dict(plan: Plan) -> dict[str, Any]:
+    """`plan` with the contract's keys."""
+    return {
+        "possible": plan.possible,
+        "freed": plan.freed,
+        "cost": {"moves": len(plan.moves), "memory_bytes": plan.memory_bytes},
+        "moves": [
+            {"cloudnet": m.cloudnet, "vnode": m.vnode, "from": m.source, "to": m.target}
+            for m in plan.moves
+        ],
+        "reroutes": [
+            {"cloudnet": r.cloudnet, "vlink": r.vlink, "path": list(r.path)} for r in plan.reroutes
+        ],
+        "frontier": [
+            {"freed": p.freed, "moves": p.moves, "memory_bytes": p.memory_bytes}
+            for p in plan.frontier
+        ],
+    }
+
+
+Target = tuple[int, str, str]
+"""A CloudNet's number, one of its VNodes, and the host where it is to be."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What carrying out a placement came to: the moves in order and the CloudNets after it."""
+
+    moves: tuple[Move, ...]
+    after: tuple[Embedded, ...]
+
+    def reroutes(self, before: Sequence[Embedded]) -> tuple[Reroute, ...]:
+        """The VLinks whose paths have changed."""
+        return tuple(
+            Reroute(new.overlay.name, vlink, placed.on)
+            for old, new in zip(before, self.after, strict=True)
+            for vlink, placed in new.mapping.mapping.items()
+            if new.overlay.elements[vlink].is_link and placed.on != old.mapping.mapping[vlink].on
+        )
+
+
+def carry_out(
+    substrate: Graph, embedded: Sequence[Embedded], targets: Sequence[Target], clock: Clock
+) -> Carried | None:
+    """An order in which `targets` can be reached, one after the other; None if none is found."""
+    state = list(embedded)
+    left = list(targets)
+    moves: list[Move] = []
+    while left:
+        for target in left:
+            number, vnode, host = target
+            changed = _step(substrate, state, target, clock)
+            if changed is not None:
+                source = state[number].mapping.mapping[vnode].on[0]
+                moves.append(Move(changed.overlay.name, vnode, source, host))
+                state[number] = changed
+                left.remove(target)
+                break
+        else:
+            return None
+    return Carried(tuple(moves), tuple(state))
+
+
+def _step(
+    substrate: Graph, state: Sequence[Embedded], target: Target, clock: Clock
+) -> Embedded | None:
+    """The CloudNet after one move, None if the move can't be made now."""
+    number, vnode, host = target
+    one = state[number]
+    others = tuple(e for k, e in enumerate(state) if k != number)
+    places = {v: p.on[0] for v, p in one.mapping.mapping.items() if one.overlay.elements[v].is_node}
+    places[vnode] = host
+    if not _constraints_hold(substrate, one, others, places):
+        return None
+    near = {v for v in one.overlay.neighbours(vnode) if v in one.mapping.mapping}
+    return routed_anew(substrate, one, others, places, only=near, clock=clock) or routed_anew(
+        substrate, one, others, places, only=None, clock=clock
+    )
+
+
+def _constraints_hold(
+    substrate: Graph, one: Embedded, others: tuple[Embedded, ...], places: Mapping[str, str]
+) -> bool:
+    elements = {i: e for i, e in one.overlay.elements.items() if e.is_node and not e.is_stub}
+    rules = tuple(c for c in one.overlay.constraints if set(c.of) <= elements.keys())
+    bare = Graph(one.overlay.name, elements=elements, constraints=rules)
+    instance = compile_instance(Problem(substrate, bare, others, keep=places))
+    if instance.refusals or any(not p.candidates for p in instance.points):
+        return False
+    found = solve_additive(instance, Cost().weights(instance.problem), _search(None))
+    return found.draft is not None
+
+
+def _search(clock: Clock | None) -> Search:
+    left = _STEP_S if clock is None else min(_STEP_S, clock.left() or _STEP_S)
+    return Search(prompt_solver(), Clock(left))
+
+
+def routed_anew(
+    substrate: Graph,
+    one: Embedded,
+    others: tuple[Embedded, ...],
+    places: Mapping[str, str],
+    *,
+    only: set[str] | None,
+    clock: Clock,
+) -> Embedded | None:
+    """The CloudNet with its VNodes at `places` and the VLinks `only` (None: all) routed anew."""
+    overlay = one.overlay
+    again = {e.id for e in overlay.links() if not e.is_stub and (only is None or e.id in only)}
+    ends = {n for link in again for n in overlay.neighbours(link)}
+    nodes = {v for v in places if only is None or v in ends}
+    stubs = {e for e in overlay.elements if e.startswith("_")}
+    kept = {
+        e: Placement(on=(places[e],)) if e in places else p
+        for e, p in one.mapping.mapping.items()
+        if e not in again and e not in nodes
+    }
+    elements = {e: overlay.elements[e] for e in overlay.elements if e in again | nodes | stubs}
+    rest = Embedded(overlay, replace(one.mapping, mapping=kept), one.anchors)
+    request = replace(overlay, elements=elements, connections=_inside(overlay, elements))
+    rules = () if only is not None else overlay.constraints
+    problem = Problem(
+        substrate,
+        replace(request, constraints=rules),
+        (*others, rest),
+        anchors=one.anchors,
+        keep={v: places[v] for v in nodes},
+    )
+    instance = compile_instance(problem)
+    if instance.refusals:
+        return None
+    found = solve_additive(instance, Cost().weights(problem), _search(clock))
+    if found.draft is None or found.ending is Ending.INFEASIBLE:
+        return None
+    return replace(one, mapping=_mapping(one, places, kept, _paths(found.draft, instance)))
+
+
+def as_embedded(one: Embedded, instance: Instance, draft: Draft) -> Embedded:
+    """The CloudNet as `draft` places and routes it."""
+    places = {
+        p.id: instance.network.ids[draft.places[i]]
+        for i, p in enumerate(instance.points)
+        if p.kind is Kind.VNODE
+    }
+    return replace(one, mapping=_mapping(one, places, {}, _paths(draft, instance)))
+
+
+def _inside(overlay: Graph, elements: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (a, b)
+        for a, b in overlay.connections
+        if a.partition(".")[0] in elements and b.partition(".")[0] in elements
+    )
+
+
+def _paths(draft: Draft, instance: Instance) -> dict[str, Placement]:
+    """Each VLink's path and backup in `draft`."""
+    return {
+        vlink.id: Placement(
+            on=draft.working[i].on, backup=draft.backup[i].on if i in draft.backup else ()
+        )
+        for i, vlink in enumerate(instance.vlinks)
+    }
+
+
+def _mapping(
+    one: Embedded,
+    places: Mapping[str, str],
+    kept: Mapping[str, Placement],
+    routed: Mapping[str, Placement],
+) -> MappingGraph:
+    whole: dict[str, Placement] = {}
+    for element, placed in one.mapping.mapping.items():
+        if element in places:
+            whole[element] = Placement(on=(places[element],))
+        else:
+            whole[element] = routed.get(element) or kept.get(element) or placed
+    return replace(one.mapping, mapping=whole)
