@@ -8,12 +8,14 @@ from typing import Any
 from cloudnet_sdn.plugins.calls import shell
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
+from cloudnet_sdn.roles.settings import Timing
 from cloudnet_sdn.wire.faults import NotFound
 from mip.model import Code, Reason
 from rdl.graph import Element, Interface, Placement
 
 NAME = "host"
 TYPES = ("/node/host/server", "/node/host/mainframe")
+_LOOKS = ("vnode.get", "vnode.list")
 
 
 class HostPlugin:
@@ -21,9 +23,9 @@ class HostPlugin:
 
     mends = True
 
-    def __init__(self, agents: Mapping[str, Rpc], *, timeout_s: float) -> None:
+    def __init__(self, agents: Mapping[str, Rpc], *, timing: Timing) -> None:
         self._agents = agents
-        self._timeout_s = timeout_s
+        self._timing = timing
 
     def plan(self, plan: Plan) -> list[PlannedTask]:
         """One task per VNode on a host of this plugin's types."""
@@ -124,7 +126,8 @@ class HostPlugin:
             agent = self._agents[host]
         except KeyError:
             raise Transient(f"{host} has no agent in the configuration") from None
-        return agent.call(method, *args, timeout_s=self._timeout_s)
+        timeout_s = self._timing.peer_s if method in _LOOKS else self._timing.shell_s
+        return agent.call(method, *args, timeout_s=timeout_s)
 
 
 _REASONS = {"failed": "it ended by itself"}
@@ -178,7 +181,7 @@ def _make(context: Context) -> HostPlugin | None:
     if not settings.agents:
         return None
     agents = {host: context.shell(url) for host, url in settings.agents.items()}
-    return HostPlugin(agents, timeout_s=settings.timing.shell_s)
+    return HostPlugin(agents, timing=settings.timing)
 
 
 EXTENSION = Extension(TYPES, _make)

@@ -11,6 +11,7 @@ from typing import Any
 from cloudnet_sdn.plugins.calls import shell
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
+from cloudnet_sdn.roles.settings import Timing
 from cloudnet_sdn.wire.faults import NotFound
 from mip.model import Code, Reason
 from rdl.graph import Element, Graph, Placement
@@ -34,9 +35,9 @@ class OpenFlowPlugin:
 
     mends = True
 
-    def __init__(self, controller: Rpc, *, timeout_s: float) -> None:
+    def __init__(self, controller: Rpc, *, timing: Timing) -> None:
         self._controller = controller
-        self._timeout_s = timeout_s
+        self._timing = timing
 
     def plan(self, plan: Plan) -> list[PlannedTask]:
         """One task per VLink that crosses a switch."""
@@ -103,7 +104,9 @@ class OpenFlowPlugin:
             self._call("vlinks.delete", key)
 
     def _call(self, method: str, *args: Any) -> Any:
-        return self._controller.call(method, *args, timeout_s=self._timeout_s)
+        looks = method in ("vlinks.get", "vlinks.list")
+        timeout_s = self._timing.peer_s if looks else self._timing.shell_s
+        return self._controller.call(method, *args, timeout_s=timeout_s)
 
 
 def vlink_spec(
@@ -186,7 +189,7 @@ def _make(context: Context) -> OpenFlowPlugin | None:
     controller = context.settings.controller
     if controller is None:
         return None
-    return OpenFlowPlugin(context.shell(controller.url), timeout_s=context.settings.timing.shell_s)
+    return OpenFlowPlugin(context.shell(controller.url), timing=context.settings.timing)
 
 
 EXTENSION = Extension(TYPES, _make)

@@ -8,10 +8,12 @@ from typing import Any
 from cloudnet_sdn.plugins.calls import shell
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
+from cloudnet_sdn.roles.settings import Timing
 from mip.model import Code, Reason
 
 NAME = "tunnel"
 TYPES = ("/node/bridge/tunnel",)
+_LOOKS = ("tunnel.status", "tunnel.list")
 
 
 class TunnelPlugin:
@@ -19,9 +21,9 @@ class TunnelPlugin:
 
     mends = True
 
-    def __init__(self, agents: Mapping[str, Rpc], *, timeout_s: float) -> None:
+    def __init__(self, agents: Mapping[str, Rpc], *, timing: Timing) -> None:
         self._agents = agents
-        self._timeout_s = timeout_s
+        self._timing = timing
 
     def plan(self, plan: Plan) -> list[PlannedTask]:
         """One task per VLink and transit end point it leaves by."""
@@ -96,7 +98,8 @@ class TunnelPlugin:
             agent = self._agents[bridge]
         except KeyError:
             raise Transient(f"{bridge} has no agent in the configuration") from None
-        return agent.call(method, *args, timeout_s=self._timeout_s)
+        timeout_s = self._timing.peer_s if method in _LOOKS else self._timing.shell_s
+        return agent.call(method, *args, timeout_s=timeout_s)
 
 
 def _make(context: Context) -> TunnelPlugin | None:
@@ -104,7 +107,7 @@ def _make(context: Context) -> TunnelPlugin | None:
     if not settings.agents:
         return None
     agents = {bridge: context.shell(url) for bridge, url in settings.agents.items()}
-    return TunnelPlugin(agents, timeout_s=settings.timing.shell_s)
+    return TunnelPlugin(agents, timing=settings.timing)
 
 
 EXTENSION = Extension(TYPES, _make)

@@ -186,6 +186,14 @@ class Embedding:
             time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
             pause = min(2.0, 2 * pause)
 
+    def kick(self, cloudnet: CloudnetId) -> None:
+        """Work on all of a CloudNet's open tasks, without waiting for the next tick."""
+        with self._store.read() as conn:
+            entries = tasks.of_cloudnet(conn, cloudnet)
+        for entry in entries:
+            if next_step(entry):
+                self.dispatch(entry.id)
+
     def dispatch(self, task: int) -> concurrent.futures.Future[None]:
         """Work on a task in a thread; the one that is at it already, if any."""
         with self._lock:

@@ -349,6 +349,7 @@ class Negotiation:
         with self._store.write() as conn:
             if offers.step(conn, offer.id, OfferState.EXPIRED):
                 self._let_go(conn, offer.cloudnet, now, "expired", "it wasn't confirmed in time")
+        self._embedding.kick(offer.cloudnet)
 
     def refuse(self, offer_id: OfferId, reasons: list[Mapping[str, str]]) -> None:
         """It can't be embedded."""
@@ -425,6 +426,7 @@ class Negotiation:
                 offers.step(conn, offer.id, OfferState.CANCELLED)
                 offers.step(conn, offer.id, OfferState.FAILED)
             self._let_go(conn, cloudnet, now, "releasing", text)
+        self._embedding.kick(cloudnet)
 
     def renew(self, caller: Caller, cloudnet_id: str, until: str) -> Cloudnet:
         """Prolong the lease, with all roles below first.

@@ -15,14 +15,16 @@ from typing import Any
 import sqlalchemy as sa
 
 BUSY_TIMEOUT_S = 30.0
+_POOL: dict[str, Any] = {"pool_size": 16, "max_overflow": 48}
+"""As many connections as threads may want at a time; transactions are short."""
 _WRITES = "cloudnet_writes"
 
 
 def create_engine(url: str) -> sa.Engine:
     """An engine for `url`, such as `sqlite:////var/lib/cloudnet/berlin.db`."""
     if sa.make_url(url).get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        return sa.create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", **_POOL)
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, **_POOL)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine

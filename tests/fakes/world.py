@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -170,30 +170,36 @@ class Machine:
         """Call the facade over the wire format."""
         return Loopback(self.role.service, caller).call(method, *args)
 
-    def settle(self, *, seconds: float = 10.0, quiet: bool = False) -> None:
+    def busy(self) -> bool:
+        """Tick once; whether something is left to do then."""
+        self.role.reconciler.tick()
+        self.role.reconciler.wait_for_inventory()
+        with self.role.store.read() as conn:
+            left = tasks.due(conn, self.clock.now() + dt.timedelta(days=1))
+            states = (OfferState.WORKING, OfferState.CONFIRMING)
+            working = [o for state in states for o in offers.in_state(conn, state)]
+        return bool(left or working)
+
+    def settle(self, *, quiet: bool = False) -> None:
         """Tick until nothing is left to do; `quiet` lets no time pass."""
-        deadline = time.monotonic() + seconds
-        while True:
-            self.role.reconciler.tick()
-            self.role.reconciler.wait_for_inventory()
-            with self.role.store.read() as conn:
-                far = self.clock.now() + dt.timedelta(days=1)
-                left = tasks.due(conn, far)
-                working = [
-                    offer
-                    for state in (OfferState.WORKING, OfferState.CONFIRMING)
-                    for offer in offers.in_state(conn, state)
-                ]
-            if not left and not working:
-                return
-            if time.monotonic() > deadline:
-                raise AssertionError(f"still to do: {left} {working}")
-            self.clock.advance(0.0 if quiet else 1.0)
-            time.sleep(0.02)
+        settle([self], 0.0 if quiet else 1.0)
 
     def stop(self) -> None:
         """End it properly."""
         self.role.stop()
+
+
+def settle(machines: Sequence[Machine], step_s: float = 1.0) -> None:
+    """Tick all until none has anything left to do."""
+    deadline = time.monotonic() + 20
+    while True:
+        busy = [machine.busy() for machine in machines]
+        if not any(busy):
+            return
+        if time.monotonic() > deadline:
+            raise AssertionError("there is still something to do")
+        machines[0].clock.advance(step_s)
+        time.sleep(0.02)
 
 
 def request(
@@ -297,9 +303,7 @@ class Federation:
 
     def settle(self) -> None:
         """Let everybody finish."""
-        for _ in range(3):
-            for machine in (self.vnp, self.berlin, self.munich):
-                machine.settle()
+        settle((self.vnp, self.berlin, self.munich))
 
     def empty(self) -> bool:
         """Whether nothing is left on any machine."""

@@ -15,6 +15,7 @@ from fakes.world import (
     Federation,
     Machine,
     request,
+    settle,
 )
 
 from cloudnet_sdn.roles.settings import parse
@@ -129,13 +130,11 @@ def test_brokers_stand_where_providers_stand(tmp_path, clock):
     assert below.fabric().reached(("a", "lan")) == {("b", "lan"), ("c", "lan")}
     assert top.call("negotiation.confirm", offer["offer"])["state"] == "confirmed"
     top.call("provisioning.start", "lan", ["a"])
-    top.settle()
-    below.settle()
+    settle((top, below.vnp, below.berlin, below.munich))
     assert top.call("provisioning.status", "lan")["a"] == "running"
     assert load_graph(offer["graph"]).elements["a"].chosen["arch"] == "pip:berlin"
     top.call("negotiation.release", "lan")
-    top.settle()
-    below.settle()
+    settle((top, below.vnp, below.berlin, below.munich))
     assert below.empty()
     top.stop()
     below.stop()
