@@ -32,7 +32,8 @@ def _check_ends(draft: Draft, report: Report) -> None:
         return  # what it is connected to may be what could not be read
     joined = Counter(i.partition(".")[0] for c in draft.connections for i in (c.a, c.b))
     for identifier, element in draft.elements.items():
-        if element.is_link and element.ends is None and joined[identifier] < 2:
+        ends = joined[identifier] + draft.half[identifier]
+        if element.is_link and element.ends is None and ends < 2:
             text = f"a link has two or more ends, this one {joined[identifier]}"
             if not element.where.startswith("elements"):
                 text += "; name them under `ends`"

@@ -174,15 +174,20 @@ def bind(
 def _bound(
     element: Element, feature: str, value: Scalar | Sequence[Scalar], by: str | None
 ) -> Element:
+    values = _as_values(value)
     demand = element.features.get(feature, ABSENT)
-    several = isinstance(value, Sequence) and not isinstance(value, str)
-    values = tuple(value) if isinstance(value, Sequence) and several else (value,)
-    allowed = tuple(v for v in values if match.accepts(demand, v))  # type: ignore[arg-type]
+    allowed = tuple(v for v in values if match.accepts(demand, v))
     if not allowed:
-        told = match.describe(values)  # type: ignore[arg-type]
+        told = match.describe(values)
         raise ChoiceError(f"{element.id} does not take {feature} {told}")
-    settled: Feature = allowed if len(allowed) > 1 else allowed[0]  # type: ignore[assignment]
+    settled: Feature = allowed if len(allowed) > 1 else allowed[0]
     if demand == settled and type(demand) is type(settled):
         return element
     chosen = element.chosen if by is None else {**element.chosen, feature: by}
     return replace(element, features={**element.features, feature: settled}, chosen=chosen)
+
+
+def _as_values(value: Scalar | Sequence[Scalar]) -> tuple[Scalar, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return (value,)
+    return tuple(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -60,11 +61,12 @@ class DraftConnection:
 
 @dataclass(slots=True)
 class Draft:
-    """Everything read so far."""
+    """Everything read so far; the last two keep one error from being told twice."""
 
     elements: dict[str, DraftElement] = field(default_factory=dict)
     connections: list[DraftConnection] = field(default_factory=list)
-    broken: bool = False  # some element could not be read at all: missing ids may be its
+    broken: bool = False  # a whole section could not be read: missing ids may be its
+    half: Counter[str] = field(default_factory=Counter)  # ends whose other side is in error
 
 
 def interfaces_of(drafts: Mapping[str, DraftInterface]) -> tuple[Interface, ...]:

@@ -78,15 +78,14 @@ class ElementReader:
         for position, entry in enumerate(node.items):
             where = f"elements[{position}]"
             if not isinstance(entry, Keys):
-                self._broken(entry.mark, where, f"a mapping is wanted, not {kind_of(entry)}")
+                self._report.add(entry.mark, where, f"a mapping is wanted, not {kind_of(entry)}")
                 continue
             found = entry.keys.get("id")
             identifier = None
             if found is None:
-                self._broken(entry.mark, where, "the id is missing")
+                self._report.add(entry.mark, where, "the id is missing")
             else:
                 identifier = self._values.identifier(found[1], f"{where}.id")
-                self._draft.broken |= identifier is None
             if identifier is not None:
                 where = f"elements.{identifier}"
             self._canonical_entry(
@@ -129,7 +128,6 @@ class ElementReader:
             where = f"{section}.{label(identifier)}"
             known = identifier if ID.fullmatch(identifier) else None
             if known is None:
-                self._draft.broken = True
                 self._values.bad_id(mark, where, identifier)
             if isinstance(entry, Keys):
                 self._shorthand_entry(known, entry, mark, where, links=links)
@@ -137,7 +135,10 @@ class ElementReader:
                 self._shorthand_entry(known, Keys(mark), mark, where, links=links)
             else:
                 text = f"a mapping of properties is wanted, not {kind_of(entry)}"
-                self._broken(entry.mark, where, text)
+                self._report.add(entry.mark, where, text)
+                # It is there all the same: who refers to it makes no mistake.
+                self._shorthand_entry(known, Keys(mark), mark, where, links=links)
+                self._draft.half[identifier] = 2
 
     def _shorthand_entry(
         self, identifier: str | None, entry: Keys, mark: Place, where: str, *, links: bool

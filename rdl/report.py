@@ -75,10 +75,10 @@ def label(text: str) -> str:
 
 def nearest(given: str, known: Iterable[str]) -> str | None:
     """The known name that `given` is most likely a slip of, None where none is near."""
-    most = 1 if len(given) <= 5 else 2
-    best, least = None, most + 1
-    if len(given) > 80:
+    most = min(len(given) - 1, 1) if len(given) <= 5 else 2
+    if not 0 < len(given) <= 80:
         return None
+    best, least = None, most + 1
     folded = given.casefold()
     letters = set(folded)
     for name in islice(known, _CANDIDATES):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rdl.draft import Draft, DraftConnection, DraftElement, DraftInterface
 from rdl.report import Place, Report, shown
-from rdl.text import Items, Keys, Node, kind_of
+from rdl.text import Items, Keys, Node, Text, kind_of
 from rdl.values import Side, Values
 from rdl.vocabulary import ID, INTERFACE
 
@@ -29,10 +29,19 @@ class Wiring:
                 self._report.add(
                     entry.mark, where, f"a pair of interface ids is wanted, not {told}"
                 )
+                self._count_half(entry)
                 continue
             a, b = (self._declared(n, where) for n in entry.items)
             if a is not None and b is not None:
                 self._join(a, b, entry.mark, where)
+            else:
+                self._count_half(entry)
+
+    def _count_half(self, entry: Node) -> None:
+        """Of a connection in error, count the ends that are there: they aren't missing, too."""
+        for node in entry.items if isinstance(entry, Items) else ():
+            if isinstance(node, Text):
+                self._draft.half[node.text.partition(".")[0]] += 1
 
     def _declared(self, node: Node, where: str) -> str | None:
         """The id of a declared interface; None (noted) where there is none of that id."""
@@ -61,6 +70,7 @@ class Wiring:
         one, other = (elements[i.partition(".")[0]] for i in (a, b))
         if one is other:
             self._report.add(mark, where, f"{a} and {b} belong to the same element")
+            self._draft.half[a.partition(".")[0]] += 2
             return
         wrong = _misfit(a, b, one, other)
         if wrong:

@@ -99,3 +99,31 @@ def test_the_wrong_kind_of_document():
 def test_what_the_contract_allows_is_taken(text: str):
     """No error where there is none."""
     load(f"rdl: 1\ngraph: g\n{text}\n")
+
+
+def test_one_error_hides_no_other_and_is_not_told_twice():
+    """What is wrong with one element is no reason to be silent on, or to blame, another."""
+    text = """\
+rdl: 1
+graph: g
+elements:
+  - {type: /node/host/generic}
+  - {id: a, interfaces: [a.0]}
+  - {id: l, type: /link/generic, interfaces: [l.0, l.1]}
+nodes: {x.y: {cpu: no}, z: 5}
+links: {m: 3, k: {ends: [a, q]}}
+connections: [[a.0, l.0], [bx.0, l.1]]
+constraints: [{apart: [a, nope]}, {apart: [a, z]}]
+"""
+    with pytest.raises(DocumentError) as caught:
+        load(text)
+    assert [(p.line, p.where) for p in caught.value.problems] == [
+        (4, "elements[0]"),
+        (7, "nodes.x.y"),
+        (7, "nodes.x.y.cpu"),
+        (7, "nodes.z"),
+        (8, "links.m"),
+        (8, "links.k.ends[1]"),
+        (9, "connections[1]"),
+        (10, "constraints[0].apart[1]"),
+    ]
