@@ -19,6 +19,7 @@ _SHOWN = ("arch", "virtualization", "image", "site", "provider", "latency", "pro
 _NOT_ON_BOXES = frozenset({"vlans"})
 _FEW = 40  # vertices up to which features are shown too
 _LONG = 30
+_MOST_END_POINTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +141,22 @@ def _node(element: Element, use: _Use, *, few: bool, told: bool) -> Vertex:
             for name in _SHOWN
             if name in element.features
         ]
+    lines += _end_points(element)
     longitude, latitude = (element.features.get(n) for n in ("longitude", "latitude"))
     at = None
     if isinstance(longitude, int | float) and isinstance(latitude, int | float):
         at = (float(longitude), float(latitude))
     return Vertex(element.id, kind, tuple(lines), tuple(use.guests.get(element.id, ())), at)
+
+
+def _end_points(element: Element) -> list[str]:
+    """The transit end points of an element, a line each, as far as there is room."""
+    told = [
+        _cut(f"{i.name} to {match.describe(i.features['peer'])}")
+        for i in element.interfaces
+        if "peer" in i.features
+    ]
+    return told if len(told) <= _MOST_END_POINTS else [*told[: _MOST_END_POINTS - 1], "…"]
 
 
 def _figures(element: Element, use: _Use, *, told: bool) -> list[str]:

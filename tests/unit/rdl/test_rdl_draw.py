@@ -58,6 +58,7 @@ def test_the_mapping_over_the_substrate():
     assert edges["sw1-sw2"].label == "0.05/1 Gbit/s 5%"
     assert edges["sw1-sw3"].load == pytest.approx(0.05)  # the backup path is reserved, too
     assert edges["tbr1-sw1"].label == ""
+    assert {v.id: v.lines for v in picture.vertices}["tbr1"][-1] == "t1 to munich"
     root = ET.fromstring(svg(picture))
     widths = {
         g.get("id"): float(g.find(f"{SVG}path").get("stroke-width"))
