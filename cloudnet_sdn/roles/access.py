@@ -17,6 +17,13 @@ from cloudnet_sdn.wire.faults import Forbidden, NotFound
 from cloudnet_sdn.wire.identity import LOCAL, Caller, Kind
 
 
+def is_operator(caller: Caller, settings: Settings) -> bool:
+    """Whether a caller operates a role; over plain HTTP, on loopback, everybody does."""
+    if caller == LOCAL and settings.api.tls is None:
+        return True
+    return caller.kind is Kind.OPERATOR and caller.name in settings.operators
+
+
 class Access:
     """Looks things up for a caller."""
 
@@ -27,9 +34,7 @@ class Access:
 
     def is_operator(self, caller: Caller) -> bool:
         """Whether the caller operates this role."""
-        if caller == LOCAL and self._settings.api.tls is None:
-            return True
-        return caller.kind is Kind.OPERATOR and caller.name in self._settings.operators
+        return is_operator(caller, self._settings)
 
     def operator(self, caller: Caller) -> None:
         """Let operators pass.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -38,17 +39,21 @@ from rdl.dump import dump
 
 log = logging.getLogger(__name__)
 
-THREADS = 32
+THREADS = 64
 
 Connect = Callable[[str, TlsFiles | None], Rpc]
 
 
 class ProcessEmbedder:
-    """Solves in processes of their own, so that no solve blocks a server."""
+    """Solves in processes of their own, so that no solve blocks a server; a few at a time."""
+
+    def __init__(self) -> None:
+        self._places = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
 
     def embed(self, problem: Problem, options: Options) -> Result:
         """See `mip.embedding.embed`."""
-        return embed_in_process(problem, options)
+        with self._places:
+            return embed_in_process(problem, options)
 
 
 def _client(url: str, tls: TlsFiles | None) -> Rpc:

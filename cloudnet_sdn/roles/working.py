@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from cloudnet_sdn.ports import Clock, Json, OfferId, Refused
 from cloudnet_sdn.roles import agreement, pricing
+from cloudnet_sdn.roles.access import is_operator
 from cloudnet_sdn.roles.agreement import Part
 from cloudnet_sdn.roles.discretion import discreet
 from cloudnet_sdn.roles.embedding import Embedding, Outcome, as_json
@@ -26,7 +27,7 @@ from cloudnet_sdn.store import offers, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.store.tasks import Entry
-from cloudnet_sdn.wire.identity import Caller, Kind
+from cloudnet_sdn.wire.identity import Caller
 from mip.model import Code, Reason
 from rdl.dump import dump
 from rdl.graph import Graph, Scalar
@@ -171,7 +172,7 @@ class Working:
             view,
             graph,
             anchors,
-            operator=_is_operator(offer.owner, self._settings),
+            operator=is_operator(Caller.parse(offer.owner), self._settings),
             unavailable=frozenset(learned.unavailable),
             keep=None if over is None else over.solved.result.nodes,
         )
@@ -323,8 +324,3 @@ def _pairs(away: frozenset[str], waiting: Sequence[str], *, broker: bool) -> lis
     if broker:
         return [(target, "") for target in sorted(away)]
     return [("", vnode) for vnode in waiting]
-
-
-def _is_operator(owner: str, settings: Settings) -> bool:
-    caller = Caller.parse(owner)
-    return caller.kind is Kind.OPERATOR and caller.name in settings.operators
