@@ -7,6 +7,7 @@ graph negotiated with one of them. A VNP looks like a PIP from above, so this se
 from __future__ import annotations
 
 import datetime as dt
+import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -40,6 +41,9 @@ TYPES = ("/node/host/pip",)
 _REQUESTS = uuid.UUID("5d0c9a52-6a0e-4c4b-8f5c-6f1d6f3d2c10")
 _WAIT_S = 10.0
 _POLL_S = 0.2
+_ENDED = ("released", "failed")
+_END_S = 3.0
+_LOOK_S = 0.05
 _LIST_EVERY = dt.timedelta(seconds=60)
 
 
@@ -133,7 +137,7 @@ class ProviderPlugin:
         return {**task.answer, "lease_until": str(offer["lease_until"])}
 
     def remove(self, task: Task) -> None:
-        """Cancel the hold, or release what was confirmed.
+        """Cancel the hold, or release what was confirmed; done once the provider has given it back.
 
         Where no answer ever came, the request is repeated to learn what became of it.
         """
@@ -161,6 +165,15 @@ class ProviderPlugin:
                 self._call(task.target, "negotiation.release", answer["cloudnet"])
             except NotFound:
                 return
+        self._await_end(task.target, answer["cloudnet"])
+
+    def _await_end(self, target: str, cloudnet: str) -> None:
+        """Wait a moment for the provider to have given it back: its answer was but an intent."""
+        deadline = time.monotonic() + _END_S
+        while self._call(target, "negotiation.status", cloudnet)["state"] not in _ENDED:
+            if time.monotonic() > deadline:
+                raise Transient(f"{target} is still giving it back")
+            time.sleep(_LOOK_S)
 
     def observe(self, task: Task) -> Mapping[str, Observation]:
         """What the provider sees of its part."""
