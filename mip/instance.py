@@ -23,11 +23,12 @@ from mip.capacity import (
     protection_of,
     used,
 )
+from mip.carriers import Carriers
 from mip.fit import is_pip
 from mip.model import Code, Problem, Reason
 from mip.network import Network, build_network
 from mip.rules import Rules, compile_rules, target_refusals, target_vertices
-from rdl.graph import Element, Graph, Range
+from rdl.graph import Element, Range
 from rdl.match import Mismatch, element_fits, hosts
 
 
@@ -144,7 +145,8 @@ def compile_instance(problem: Problem) -> Instance:
             points.append(Point(element.id, Kind.VNODE, candidates, _demand(element)))
     links = [e for e in problem.request.links() if not e.is_stub]
     ends = {e.id: _ends(problem, network, e, points, refusals) for e in links}
-    vlinks = tuple(_vlink(problem, network, stock, e, ends[e.id]) for e in links)
+    carriers = Carriers(network, stock)
+    vlinks = tuple(_vlink(carriers, e, ends[e.id]) for e in links)
     refusals.extend(_short_anchors(problem, stock, links))
     rules, broken = compile_rules(problem, network, points, [v.id for v in vlinks])
     refusals.extend(broken)
@@ -159,18 +161,18 @@ def _candidates(
     problem: Problem, network: Network, stock: Stock, vnode: Element
 ) -> tuple[tuple[int, ...], list[Reason]]:
     """The vertices that may host `vnode`; with none left, why."""
-    nodes = [v for v in range(len(network.ids)) if network.element(v).is_node]
-    typed = [v for v in nodes if hosts(network.element(v), vnode.type)]
+    typed = [v for v, e in network.nodes if hosts(e, vnode.type)]
     if not typed:
         text = f"no usable host here takes {vnode.type}"
         return (), [Reason(vnode.id, Code.TYPE, text)]
     misses: list[Mismatch] = []
     fitting = []
-    for v in typed:
+    for v in typed if vnode.features else ():
         found = element_fits(_path_free(vnode, problem, network.element(v)), network.element(v))
         misses.extend(found)
         if not found:
             fitting.append(v)
+    fitting = fitting if vnode.features else typed
     if not fitting:
         return (), [_feature_reason(vnode, misses, len(typed))]
     allowed = target_vertices(problem.request, vnode.id, network, fitting)
@@ -316,48 +318,19 @@ def _short_anchors(problem: Problem, stock: Stock, links: list[Element]) -> list
     return out
 
 
-def _vlink(
-    problem: Problem,
-    network: Network,
-    stock: Stock,
-    element: Element,
-    ends: tuple[int, ...],
-) -> VLink:
+def _vlink(carriers: Carriers, element: Element, ends: tuple[int, ...]) -> VLink:
     demand = link_demand(element)
     low, high = latency_bounds(element)
-    links = {
-        e.link
-        for e in network.edges
-        if e.link is not None and _carries(problem.substrate, stock, element, demand, e.link)
-    }
-    vertices = frozenset(
-        v
-        for v, e in enumerate(network.ids)
-        if network.forwards[v] and _carries(problem.substrate, stock, element, demand, e)
+    return VLink(
+        element.id,
+        ends,
+        demand,
+        low,
+        high,
+        protection_of(element),
+        carriers.edges(element, demand),
+        carriers.vertices(element, demand),
     )
-    edges = tuple(i for i, e in enumerate(network.edges) if e.link is None or e.link in links)
-    return VLink(element.id, ends, demand, low, high, protection_of(element), edges, vertices)
-
-
-def _carries(
-    substrate: Graph,
-    stock: Stock,
-    vlink: Element,
-    demand: Mapping[str, Exact],
-    element_id: str,
-) -> bool:
-    """Whether one substrate element can carry a VLink by itself."""
-    element = substrate.elements[element_id]
-    if element.is_link and element_fits(vlink, element):
-        return False
-    plain = protection_of(vlink) == "none"  # another's backup may share room with this one's
-    for resource, amount in demand.items():
-        if limits(element, resource):
-            key = key_of(element, resource)
-            free = stock.free(key) if plain else stock.room(key)
-            if amount > free:
-                return False
-    return True
 
 
 def scaled_down(instance: Instance, share: Exact) -> Instance:
@@ -380,24 +353,9 @@ def scaled_down(instance: Instance, share: Exact) -> Instance:
         else point
         for point in instance.points
     )
-    request, substrate = instance.problem.request, instance.problem.substrate
-    vlinks = []
-    for vlink in instance.vlinks:
-        element = request.elements[vlink.id]
-
-        def fits(on: str, element: Element = element, vlink: VLink = vlink) -> bool:
-            return _carries(substrate, stock, element, vlink.demand, on)
-
-        edges = instance.network.edges
-        vlinks.append(
-            replace(
-                vlink,
-                edges=tuple(
-                    e for e in vlink.edges if (link := edges[e].link) is None or fits(link)
-                ),
-                vertices=frozenset(v for v in vlink.vertices if fits(instance.network.ids[v])),
-            )
-        )
+    carriers = Carriers(instance.network, stock)
+    elements = instance.problem.request.elements
+    vlinks = [_vlink(carriers, elements[v.id], v.points) for v in instance.vlinks]
     return replace(instance, points=points, vlinks=tuple(vlinks), stock=stock)
 
 

@@ -124,9 +124,8 @@ class Metric:
         for e in vlink.edges:
             link = network.edges[e].link
             steps[e] = 0.0 if link is None else cost(elements[link])
-            for v in (network.edges[e].u, network.edges[e].v):
-                if network.element(v).is_link:  # passed on two of its edges: half on each
-                    steps[e] += cost(network.element(v)) / 2
+            for v in network.link_vertices & {network.edges[e].u, network.edges[e].v}:
+                steps[e] += cost(network.element(v)) / 2  # passed on two of its edges
         return steps
 
     def _solve(self, vlink: VLink, steps: Floats) -> Field:
@@ -215,21 +214,19 @@ def _all_pairs(near: Sequence[Sequence[tuple[int, float]]]) -> Floats:
 
 
 def _levels(to: Ints) -> Floats:
+    """Numbers of steps, from sets of reached vertices as packed bits."""
     n, width = to.shape
-    away = np.full((n, n), np.inf)
-    seen = np.eye(n, dtype=bool)
-    away[seen] = 0.0
-    edge = seen.copy()
-    level = 0
-    while edge.any():
-        level += 1
-        reached = np.zeros_like(seen)
+    seen = np.packbits(np.eye(n, dtype=bool), axis=1)
+    away = np.zeros((n, n), dtype=np.uint16)
+    while True:
+        reached = seen.copy()
         for k in range(width):
-            reached |= edge[to[:, k]]
-        edge = reached & ~seen
-        away[edge] = level
-        seen |= edge
-    return away
+            reached |= seen[to[:, k]]
+        missing = 1 - np.unpackbits(seen, axis=1, count=n)
+        if np.array_equal(reached, seen):
+            return np.where(missing, np.inf, away.astype(float))
+        away += missing
+        seen = reached
 
 
 def _rounds(to: Ints, cost: Floats) -> Floats:

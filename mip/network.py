@@ -58,6 +58,17 @@ class Network:
             out[edge.v].append((number_, edge.u))
         return tuple(tuple(pairs) for pairs in out)
 
+    @cached_property
+    def nodes(self) -> tuple[tuple[int, Element], ...]:
+        """The vertices that are nodes, with their elements."""
+        found = ((v, self.substrate.elements[e]) for v, e in enumerate(self.ids))
+        return tuple((v, e) for v, e in found if e.is_node)
+
+    @cached_property
+    def link_vertices(self) -> frozenset[int]:
+        """The vertices that are links: those with more than two ends, or joined to links."""
+        return frozenset(range(len(self.ids))) - {v for v, _ in self.nodes}
+
     def element(self, vertex: int) -> Element:
         """The substrate element of a vertex."""
         return self.substrate.elements[self.ids[vertex]]

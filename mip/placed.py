@@ -62,8 +62,7 @@ def placeable(instance: Instance, weights: Weights) -> bool:
     return not any(
         weights.carry(request.elements[vlink.id], network.element(v))
         for vlink in instance.vlinks
-        for v in vlink.vertices
-        if not network.element(v).is_link
+        for v in vlink.vertices - network.link_vertices
     )
 
 

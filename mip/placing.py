@@ -73,7 +73,7 @@ def build_placing(instance: Instance, weights: Weights, metric: Metric) -> Placi
         else:
             prices = [0.0] * len(point.candidates)
         single.append(np.asarray(prices, dtype=float))
-    step = _step(instance, weights, single)
+    step = _step(instance, metric, single, weights.constant)
     pairs: dict[Pair, Floats] = {}
     for index, vlink in enumerate(instance.vlinks):
         ends = sorted(vlink.points)
@@ -96,24 +96,17 @@ def build_placing(instance: Instance, weights: Weights, metric: Metric) -> Placi
     )
 
 
-def _step(instance: Instance, weights: Weights, single: list[Floats]) -> float:
+def _step(instance: Instance, metric: Metric, single: list[Floats], constant: float) -> float:
     """The greatest number of which every possible term is a multiple."""
-    request, elements = instance.problem.request, instance.network.substrate.elements
-    terms: set[Exact] = {exact(round(float(c), 9)) for costs in single for c in set(costs.tolist())}
-    terms.add(exact(round(weights.constant, 9)))
-    for vlink in instance.vlinks:
-        wanted = request.elements[vlink.id]
-        links = {instance.network.edges[e].link for e in vlink.edges}
-        terms |= {
-            exact(round(weights.carry(wanted, elements[x]), 9)) for x in links if x is not None
-        }
-        terms |= {
-            exact(round(weights.carry(wanted, instance.network.element(v)), 9))
-            for v in vlink.vertices
-        }
-    if not any(terms):
+    terms = {float(c) for costs in single for c in np.unique(costs)} | {constant}
+    for index in range(len(instance.vlinks)):
+        found, factor = metric.field(index)
+        steps = np.unique(found.steps[np.isfinite(found.steps)])
+        terms |= {float(s) * factor for s in steps}
+    whole = {exact(round(t, 9)) for t in terms}
+    if not any(whole):
         return 1.0
-    step = Fraction(1) / scale_of(terms)
+    step = Fraction(1) / scale_of(whole)
     return float(step) if step > Fraction(1, 10**4) else 0.0
 
 

@@ -196,15 +196,26 @@ def target_vertices(
         if r.kind in {ConstraintKind.ON, ConstraintKind.NOT_ON} and vnode in r.of
     ]
     element = request.elements[vnode]
-    return [v for v in vertices if all(_keeps(r, element, network.element(v)) for r in rules)]
+    left = list(vertices)
+    for rule in rules:
+        ids = frozenset(t for t in rule.targets if not t.startswith("/"))
+        kinds = tuple(t for t in rule.targets if t.startswith("/"))
+        if rule.kind is ConstraintKind.ON:
+            left = [v for v in left if _named(network, v, ids, kinds)]
+        else:
+            left = [v for v in left if _spared(element, network.element(v), ids, kinds)]
+    return left
 
 
-def _keeps(rule: Constraint, vnode: Element, host: Element) -> bool:
-    if rule.kind is ConstraintKind.ON:
-        return any(t == host.id or (t.startswith("/") and hosts(host, t)) for t in rule.targets)
-    if host.id in rule.targets:
+def _named(network: Network, vertex: int, ids: frozenset[str], kinds: tuple[str, ...]) -> bool:
+    if network.ids[vertex] in ids:
+        return True
+    return any(hosts(network.element(vertex), t) for t in kinds)
+
+
+def _spared(vnode: Element, host: Element, ids: frozenset[str], banned: tuple[str, ...]) -> bool:
+    if host.id in ids:
         return False
-    banned = [t for t in rule.targets if t.startswith("/")]
     if not is_pip(host):
         return not any(hosts(host, t) for t in banned)
     listed = landmarks(host.features.get("types"))

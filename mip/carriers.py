@@ -1,0 +1,68 @@
+"""Which substrate elements can carry a VLink by themselves: type, features and what is free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mip.amounts import Exact
+from mip.capacity import Stock, key_of, limits, protection_of
+from mip.network import Network
+from rdl.graph import Element
+from rdl.match import PATH_FEATURES, element_fits
+
+
+class Carriers:
+    """Answers for all VLinks of a request; VLinks alike share the work."""
+
+    def __init__(self, network: Network, stock: Stock) -> None:
+        self._network = network
+        self._stock = stock
+        elements = network.substrate.elements
+        self._links = {e.link: elements[e.link] for e in network.edges if e.link is not None}
+        self._inside = {v: elements[e] for v, e in enumerate(network.ids) if network.forwards[v]}
+        self._fitting: dict[Any, frozenset[str]] = {}
+        self._room: dict[tuple[str, bool], dict[str, Exact]] = {}
+
+    def edges(self, vlink: Element, demand: Mapping[str, Exact]) -> tuple[int, ...]:
+        """The edges that `vlink` may cross."""
+        links = self._narrowed(vlink, demand, self._fits(vlink))
+        return tuple(
+            k for k, e in enumerate(self._network.edges) if e.link is None or e.link in links
+        )
+
+    def vertices(self, vlink: Element, demand: Mapping[str, Exact]) -> frozenset[int]:
+        """The vertices that `vlink` may pass through."""
+        fits = {
+            e.id: v for v, e in self._inside.items() if not e.is_link or not element_fits(vlink, e)
+        }
+        left = self._narrowed(vlink, demand, frozenset(fits))
+        return frozenset(v for e, v in fits.items() if e in left)
+
+    def _fits(self, vlink: Element) -> frozenset[str]:
+        key = (vlink.type, *((n, v) for n, v in vlink.features.items() if n not in PATH_FEATURES))
+        if key not in self._fitting:
+            self._fitting[key] = frozenset(
+                name for name, link in self._links.items() if not element_fits(vlink, link)
+            )
+        return self._fitting[key]
+
+    def _narrowed(
+        self, vlink: Element, demand: Mapping[str, Exact], among: frozenset[str]
+    ) -> frozenset[str]:
+        """Those of `among` that have enough of all that `vlink` takes."""
+        plain = protection_of(vlink) == "none"  # another's backup may share room with this one's
+        for resource, amount in demand.items():
+            room = self._of(resource, plain=plain)
+            among = frozenset(e for e in among if e not in room or room[e] >= amount)
+        return among
+
+    def _of(self, resource: str, *, plain: bool) -> dict[str, Exact]:
+        """What each element that limits `resource` has free of it."""
+        if (resource, plain) not in self._room:
+            free = self._stock.free if plain else self._stock.room
+            elements = (*self._links.values(), *self._inside.values())
+            self._room[resource, plain] = {
+                e.id: free(key_of(e, resource)) for e in elements if limits(e, resource)
+            }
+        return self._room[resource, plain]
