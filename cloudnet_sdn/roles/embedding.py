@@ -262,8 +262,12 @@ class Embedding:
         if all(a for a, e in zip(absent, every, strict=True) if e.round == entry.round):
             tags.free(conn, cloudnet, entry.round)
             substrate.bump(conn)
-        if all(absent) and cloudnets.step(conn, cloudnet, CloudnetState.RELEASED):
+        if not all(absent):
+            return
+        if cloudnets.step(conn, cloudnet, CloudnetState.RELEASED):
             cloudnets.record(conn, cloudnet, now, "released", "nothing of it is left")
+        found = cloudnets.get(conn, cloudnet)
+        if found is not None and not found.live:
             tasks.forget(conn, cloudnet)
 
     def _power(self, entry: Entry) -> None:

@@ -12,10 +12,8 @@ import datetime as dt
 import json
 import logging
 import re
-import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,10 +22,13 @@ from sqlalchemy.exc import IntegrityError
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Clock, CloudnetId, Leased, OfferId, Refused, Transient
 from cloudnet_sdn.roles.access import Access
-from cloudnet_sdn.roles.embedding import RUNNING, Embedding, as_json, refusals
+from cloudnet_sdn.roles.documents import parse_overlay
+from cloudnet_sdn.roles.embedding import Embedding, as_json
+from cloudnet_sdn.roles.identifiers import new_id
+from cloudnet_sdn.roles.lifecycle import Hold, Lifecycle
 from cloudnet_sdn.roles.options import RequestOptions, Wrong, parse_options, parse_time, timestamp
 from cloudnet_sdn.roles.settings import Settings
-from cloudnet_sdn.roles.states import SETTLED, CloudnetState, OfferState, TaskState, Wanted
+from cloudnet_sdn.roles.states import CloudnetState, OfferState, Wanted
 from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
@@ -35,42 +36,12 @@ from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.wire.faults import BadRequest, Busy, Conflict, Gone, PeerAway
 from cloudnet_sdn.wire.identity import Caller
 from rdl.dump import dump, to_data
-from rdl.errors import DocumentError
-from rdl.graph import Graph, Layer
-from rdl.load import load_graph
+from rdl.graph import Graph
 
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.05
 _REQUEST_ID = re.compile(r"[!-~]{1,200}")
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
-
-_NEVER_WAS = frozenset(
-    {OfferState.REFUSED, OfferState.FAILED, OfferState.EXPIRED, OfferState.CANCELLED}
-)
-"""Ends of an offer that came to nothing: its name is free at once, whatever is still there."""
-
-
-@dataclass(frozen=True)
-class Hold:
-    """What stage one came to: everything is there, and held.
-
-    Attributes:
-        expires: the hold's end.
-        lease_until: the lease's end, if it is confirmed.
-        price: per hour.
-        currency: of the price.
-        reasons: what was left aside, such as a provider that is away.
-        choices: by constraint, the values that would fit.
-    """
-
-    expires: dt.datetime
-    lease_until: dt.datetime
-    price: float
-    currency: str
-    reasons: tuple[Mapping[str, str], ...] = ()
-    choices: Mapping[str, Any] = field(default_factory=dict)
-
 
 Worker = Callable[[OfferId], Hold]
 
@@ -87,6 +58,7 @@ class Negotiation:
         access: Access,
         clock: Clock,
         settings: Settings,
+        lifecycle: Lifecycle,
         worker: Worker,
     ) -> None:
         """Put together.
@@ -98,6 +70,7 @@ class Negotiation:
             access: who may do what.
             clock: time.
             settings: the role's configuration.
+            lifecycle: takes the steps of offers and CloudNets.
             worker: carries stage one out (`roles/working.py`); raises Refused.
         """
         self._store = store
@@ -106,6 +79,7 @@ class Negotiation:
         self._access = access
         self._clock = clock
         self._settings = settings
+        self._lifecycle = lifecycle
         self._worker = worker
         self._pool = concurrent.futures.ThreadPoolExecutor(16, thread_name_prefix="offer")
 
@@ -183,55 +157,13 @@ class Negotiation:
 
     def _work(self, offer: OfferId) -> None:
         try:
-            self._hold(offer, self._worker(offer))
+            self._lifecycle.hold(offer, self._worker(offer))
         except Refused as exc:
-            self.refuse(offer, [as_json(r) for r in exc.reasons])
+            self._lifecycle.refuse(offer, [as_json(r) for r in exc.reasons])
         except Exception:
             log.exception("offer=%s broke down", offer)
             text = "an internal error ended the negotiation"
-            self.fail(offer, [{"element": "", "code": "policy", "text": text}])
-
-    def _hold(self, offer_id: OfferId, hold: Hold) -> None:
-        now = self._clock.now()
-        with self._store.write() as conn:
-            held = offers.step(
-                conn,
-                offer_id,
-                OfferState.HELD,
-                expires=hold.expires,
-                lease_until=hold.lease_until,
-                price=hold.price,
-                currency=hold.currency,
-                reasons=list(hold.reasons),
-                choices=dict(hold.choices),
-            )
-            offer = offers.get(conn, offer_id)
-            if offer is None:
-                return
-            if held:
-                text = f"until {timestamp(hold.expires)}"
-                cloudnets.record(conn, offer.cloudnet, now, "held", text)
-            else:
-                # Cancelled while it was worked on: what has been made since must go as well.
-                tasks.want(conn, offer.cloudnet, Wanted.ABSENT, now)
-                return
-        if offer.options.get("replaces"):
-            self._replace(OfferId(offer.options["replaces"]))
-
-    def _restore_replaced(self, conn: sa.Connection, offer: Offer) -> None:
-        """What was to be replaced stays held, under its name."""
-        replaced = offers.get(conn, str(offer.options.get("replaces", "")))
-        if replaced is not None:
-            cloudnets.give_up_name(conn, offer.cloudnet)
-            cloudnets.take_back_name(conn, replaced.cloudnet)
-
-    def _replace(self, offer_id: OfferId) -> None:
-        """End an offer whose hold another has taken over."""
-        now = self._clock.now()
-        with self._store.write() as conn:
-            offer = offers.get(conn, offer_id)
-            if offer is not None and offers.step(conn, offer_id, OfferState.CANCELLED):
-                self._let_go(conn, offer.cloudnet, now, "cancelled", "another took its place")
+            self._lifecycle.fail(offer, [{"element": "", "code": "policy", "text": text}])
 
     def _lease(self, until: dt.datetime | None, now: dt.datetime) -> dt.datetime:
         leases = self._settings.leases
@@ -292,37 +224,15 @@ class Negotiation:
                     tasks.want(conn, offer.cloudnet, Wanted.CONFIRMED, now)
                     cloudnets.record(conn, offer.cloudnet, now, "confirming", "")
         if lapsed:
-            self.expire(offer)
+            self._lifecycle.expire(offer)
         if lapsed or offer.state is OfferState.EXPIRED:
             raise Gone("the offer has expired")
         if offer.state not in (OfferState.HELD, OfferState.CONFIRMING, OfferState.CONFIRMED):
             raise Conflict(f"the offer is {offer.state}")
         if offer.state is not OfferState.CONFIRMED:
             self._embedding.run_all(offer.cloudnet, wait_s=self._settings.timing.confirm_s)
-            self.conclude(offer.id)
+            self._lifecycle.conclude(offer.id)
         return self._access.offer(caller, offer_id)
-
-    def conclude(self, offer_id: OfferId) -> None:
-        """Bring an offer from `confirming` to its end, if its tasks have come to theirs."""
-        now = self._clock.now()
-        with self._store.write() as conn:
-            offer = offers.get(conn, offer_id)
-            if offer is None or offer.state is not OfferState.CONFIRMING:
-                return
-            entries = tasks.current(conn, offer.cloudnet)
-            reasons = [r for e in entries for r in e.problem.get("reasons", []) if refusals(e)]
-            if reasons:
-                self._fail(conn, offer, reasons, now)
-            elif all(e.state is TaskState.CONFIRMED for e in entries):
-                self._confirmed(conn, offer, now)
-
-    def _confirmed(self, conn: sa.Connection, offer: Offer, now: dt.datetime) -> None:
-        offers.step(conn, offer.id, OfferState.CONFIRMED)
-        cloudnets.step(conn, offer.cloudnet, CloudnetState.READY, expires=offer.lease_until)
-        cloudnets.record(conn, offer.cloudnet, now, "confirmed", "")
-        if offer.options.get("start"):
-            for entry, vnodes in self._access.vnodes(conn, offer.cloudnet):
-                tasks.want_power(conn, entry, dict.fromkeys(vnodes, RUNNING), now)
 
     # -- ends
 
@@ -333,100 +243,20 @@ class Negotiation:
             Conflict: it has been confirmed: release the CloudNet instead.
         """
         offer = self._access.offer(caller, offer_id)
-        now = self._clock.now()
-        with self._store.write() as conn:
-            if offers.step(conn, offer.id, OfferState.CANCELLED):
-                self._let_go(conn, offer.cloudnet, now, "cancelled", "")
+        self._lifecycle.cancel(offer.id, "")
         offer = self._access.offer(caller, offer_id)
         if offer.state in (OfferState.CONFIRMING, OfferState.CONFIRMED):
             raise Conflict(f"the offer is {offer.state}: release the CloudNet instead")
         self._embedding.run_all(offer.cloudnet, wait_s=self._settings.timing.clean_s)
         return offer
 
-    def expire(self, offer: Offer) -> None:
-        """The hold is over."""
-        now = self._clock.now()
-        with self._store.write() as conn:
-            if offers.step(conn, offer.id, OfferState.EXPIRED):
-                self._let_go(conn, offer.cloudnet, now, "expired", "it wasn't confirmed in time")
-        self._embedding.kick(offer.cloudnet)
-
-    def refuse(self, offer_id: OfferId, reasons: list[Mapping[str, str]]) -> None:
-        """It can't be embedded."""
-        self._end(offer_id, OfferState.REFUSED, reasons)
-
-    def fail(self, offer_id: OfferId, reasons: list[Mapping[str, str]]) -> None:
-        """It came to nothing, for no fault of the request."""
-        self._end(offer_id, OfferState.FAILED, reasons)
-
-    def _end(self, offer_id: OfferId, state: OfferState, reasons: list[Mapping[str, str]]) -> None:
-        now = self._clock.now()
-        with self._store.write() as conn:
-            offer = offers.get(conn, offer_id)
-            if offer is None:
-                return
-            if offers.step(conn, offer_id, state, reasons=reasons):
-                text = "; ".join(r["text"] for r in reasons)
-                self._let_go(conn, offer.cloudnet, now, state.value, text)
-                self._restore_replaced(conn, offer)
-            else:
-                # Cancelled while it was worked on: what has been made since must go as well.
-                tasks.want(conn, offer.cloudnet, Wanted.ABSENT, now)
-
-    def _fail(
-        self,
-        conn: sa.Connection,
-        offer: Offer,
-        reasons: list[Mapping[str, str]],
-        now: dt.datetime,
-    ) -> None:
-        offers.step(conn, offer.id, OfferState.FAILED, reasons=reasons)
-        self._let_go(conn, offer.cloudnet, now, "failed", "; ".join(r["text"] for r in reasons))
-
-    def _let_go(
-        self, conn: sa.Connection, cloudnet: str, now: dt.datetime, event: str, text: str
-    ) -> None:
-        """Want nothing of a CloudNet any more."""
-        cloudnets.record(conn, cloudnet, now, event, text)
-        tasks.want(conn, cloudnet, Wanted.ABSENT, now)
-        every = tasks.of_cloudnet(conn, cloudnet)
-        if not every:
-            failed = event in (OfferState.REFUSED, OfferState.FAILED)
-            if not (failed and cloudnets.step(conn, cloudnet, CloudnetState.FAILED)):
-                cloudnets.step(conn, cloudnet, CloudnetState.RELEASING)
-                cloudnets.step(conn, cloudnet, CloudnetState.RELEASED)
-            return
-        cloudnets.step(conn, cloudnet, CloudnetState.RELEASING)
-        if event in _NEVER_WAS:
-            cloudnets.give_up_name(conn, cloudnet)
-        if all(e.state is TaskState.ABSENT for e in every):
-            cloudnets.step(conn, cloudnet, CloudnetState.RELEASED)
-            tasks.forget(conn, cloudnet)
-
     # -- later
 
     def release(self, caller: Caller, cloudnet_id: str) -> Cloudnet:
         """Give a CloudNet back, whatever its state; may be repeated."""
         cloudnet = self._access.cloudnet(caller, cloudnet_id)
-        self.let_go(cloudnet.id, "released by its owner")
+        self._lifecycle.let_go(cloudnet.id, "released by its owner")
         return self._access.cloudnet(caller, cloudnet.id)
-
-    def let_go(self, cloudnet: CloudnetId, text: str) -> None:
-        """Begin to give a CloudNet back."""
-        now = self._clock.now()
-        with self._store.write() as conn:
-            found = cloudnets.get(conn, cloudnet)
-            if found is None or found.state not in (
-                CloudnetState.PRELIMINARY,
-                CloudnetState.READY,
-            ):
-                return
-            offer = offers.of_cloudnet(conn, cloudnet)
-            if offer is not None and offer.state not in SETTLED:
-                offers.step(conn, offer.id, OfferState.CANCELLED)
-                offers.step(conn, offer.id, OfferState.FAILED)
-            self._let_go(conn, cloudnet, now, "releasing", text)
-        self._embedding.kick(cloudnet)
 
     def renew(self, caller: Caller, cloudnet_id: str, until: str) -> Cloudnet:
         """Prolong the lease, with all roles below first.
@@ -469,39 +299,6 @@ class Negotiation:
         return found
 
 
-def parse_overlay(text: str) -> Graph:
-    """The graph of a request.
-
-    Raises:
-        BadRequest: with every error and its place.
-    """
-    try:
-        graph = load_graph(text, source="graph")
-    except DocumentError as exc:
-        raise BadRequest(str(exc)) from exc
-    if graph.layer is not Layer.OVERLAY:
-        raise BadRequest(f"graph:1:1: layer: an overlay is wanted, this is an {graph.layer}")
-    if not graph.elements:
-        raise BadRequest("graph:1:1: elements: there is nothing in it")
-    return graph
-
-
 def _digest(graph: Graph) -> str:
     """The same for two spellings of one graph."""
     return substrate.digest_of(json.dumps(to_data(graph), sort_keys=True))
-
-
-def prefix_of(role: str) -> str:
-    """What the ids of a role's CloudNets begin with."""
-    return re.sub(r"[^A-Za-z0-9_-]", "-", role)[:32]
-
-
-def new_id(role: str) -> str:
-    """A CloudNet's id: nobody guesses it, and the role's shells can tell it is the role's."""
-    return f"{prefix_of(role)}-{''.join(secrets.choice(_ALPHABET) for _ in range(10))}"
-
-
-def is_ours(role: str, key: str) -> bool:
-    """Whether a shell's key belongs to a CloudNet of this role."""
-    pattern = rf"{re.escape(prefix_of(role))}-[{_ALPHABET}]{{10}}(-[0-9]+)?(\..+)?"
-    return re.fullmatch(pattern, key) is not None

@@ -9,12 +9,10 @@ from cloudnet_sdn.roles.mapping import Mapping
 from cloudnet_sdn.roles.settings import RoleKind, Settings
 from cloudnet_sdn.store import offers, substrate
 from cloudnet_sdn.store.engine import Store
-from cloudnet_sdn.wire.faults import BadRequest, Conflict, NotFound
+from cloudnet_sdn.wire.faults import Conflict, NotFound
 from cloudnet_sdn.wire.identity import Caller
 from rdl.dump import dump
-from rdl.errors import DocumentError
-from rdl.graph import Graph, Layer, MappingGraph
-from rdl.load import load_graph
+from rdl.graph import MappingGraph
 
 
 class Operating:
@@ -44,7 +42,7 @@ class Operating:
         self._access.operator(caller)
         if self._settings.kind is RoleKind.VNP:
             raise Conflict("a VNP's substrate is what its providers offer")
-        graph = parse_underlay(text)
+        graph = documents.parse_underlay(text)
         with self._store.write() as conn:
             mappings = [documents.mapping(text) for _, _, text in offers.in_use(conn)]
             missing = _in_use(mappings) - set(graph.elements)
@@ -77,18 +75,3 @@ class Operating:
 
 def _in_use(mappings: list[MappingGraph]) -> set[str]:
     return {on for m in mappings for p in m.mapping.values() for on in (*p.on, *p.backup)}
-
-
-def parse_underlay(text: str) -> Graph:
-    """The graph of a substrate document.
-
-    Raises:
-        BadRequest: with every error and its place.
-    """
-    try:
-        graph = load_graph(text, source="graph")
-    except DocumentError as exc:
-        raise BadRequest(str(exc)) from exc
-    if graph.layer is not Layer.UNDERLAY:
-        raise BadRequest(f"graph:1:1: layer: an underlay is wanted, this is an {graph.layer}")
-    return graph

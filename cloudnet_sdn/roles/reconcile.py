@@ -14,8 +14,9 @@ import time
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Clock, Inventory, Refused, Transient
 from cloudnet_sdn.roles.embedding import Embedding
+from cloudnet_sdn.roles.identifiers import is_ours
+from cloudnet_sdn.roles.lifecycle import Lifecycle
 from cloudnet_sdn.roles.mapping import Mapping
-from cloudnet_sdn.roles.negotiation import Negotiation, is_ours
 from cloudnet_sdn.roles.settings import Settings
 from cloudnet_sdn.roles.states import OfferState, TaskState, Wanted
 from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
@@ -37,7 +38,7 @@ class Reconciler:
         registry: Registry,
         mapping: Mapping,
         embedding: Embedding,
-        negotiation: Negotiation,
+        lifecycle: Lifecycle,
         clock: Clock,
         settings: Settings,
     ) -> None:
@@ -45,7 +46,7 @@ class Reconciler:
         self._registry = registry
         self._mapping = mapping
         self._embedding = embedding
-        self._negotiation = negotiation
+        self._lifecycle = lifecycle
         self._clock = clock
         self._settings = settings
         self._stop = threading.Event()
@@ -83,7 +84,7 @@ class Reconciler:
             orphaned = offers.in_state(conn, OfferState.WORKING)
         for offer in orphaned:
             text = "the role was restarted while it worked on it; ask again"
-            self._negotiation.fail(offer.id, [{"element": "", "code": "peer-away", "text": text}])
+            self._lifecycle.fail(offer.id, [{"element": "", "code": "peer-away", "text": text}])
 
     # -- one tick
 
@@ -97,7 +98,7 @@ class Reconciler:
         for entry in due:
             self._embedding.dispatch(entry.id)
         for offer in confirming:
-            self._negotiation.conclude(offer.id)
+            self._lifecycle.conclude(offer.id)
         if time.monotonic() - self._looked >= self._settings.timing.inventory_s:
             self._looked = time.monotonic()
             self.take_inventory()
@@ -109,9 +110,9 @@ class Reconciler:
             lapsed = offers.lapsed(conn, now)
             ended = cloudnets.leases_ended(conn, now)
         for offer in lapsed:
-            self._negotiation.expire(offer)
+            self._lifecycle.expire(offer)
         for cloudnet in ended:
-            self._negotiation.let_go(cloudnet.id, "its lease is over")
+            self._lifecycle.let_go(cloudnet.id, "its lease is over")
 
     # -- the shells
 

@@ -14,12 +14,14 @@ from cloudnet_sdn.plugins.registry import Context, Extension, build, installed
 from cloudnet_sdn.ports import Clock, Embedder, Rpc
 from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.clock import SystemClock
+from cloudnet_sdn.roles.documents import parse_underlay
 from cloudnet_sdn.roles.embedding import Embedding
 from cloudnet_sdn.roles.facade import Facade
+from cloudnet_sdn.roles.lifecycle import Lifecycle
 from cloudnet_sdn.roles.mapping import Mapping as MappingComponent
 from cloudnet_sdn.roles.negotiation import Negotiation
 from cloudnet_sdn.roles.observing import Observing
-from cloudnet_sdn.roles.operating import Operating, parse_underlay
+from cloudnet_sdn.roles.operating import Operating
 from cloudnet_sdn.roles.provisioning import Provisioning
 from cloudnet_sdn.roles.reconcile import Reconciler
 from cloudnet_sdn.roles.reservation import Reserving
@@ -117,6 +119,7 @@ class Role:
             clock=clock,
             settings=settings,
         )
+        lifecycle = Lifecycle(store=store, embedding=self.embedding, access=access, clock=clock)
         self.negotiation = Negotiation(
             store=store,
             registry=self.registry,
@@ -124,6 +127,7 @@ class Role:
             access=access,
             clock=clock,
             settings=settings,
+            lifecycle=lifecycle,
             worker=working.work,
         )
         self.console = _console(settings)
@@ -155,7 +159,7 @@ class Role:
             registry=self.registry,
             mapping=self.mapping,
             embedding=self.embedding,
-            negotiation=self.negotiation,
+            lifecycle=lifecycle,
             clock=clock,
             settings=settings,
         )

@@ -16,9 +16,10 @@ from cloudnet_sdn.roles import agreement, pricing
 from cloudnet_sdn.roles.access import is_operator
 from cloudnet_sdn.roles.agreement import Part
 from cloudnet_sdn.roles.discretion import discreet
+from cloudnet_sdn.roles.documents import parse_overlay
 from cloudnet_sdn.roles.embedding import Embedding, Outcome, as_json
+from cloudnet_sdn.roles.lifecycle import Hold
 from cloudnet_sdn.roles.mapping import Mapping, View
-from cloudnet_sdn.roles.negotiation import Hold, parse_overlay
 from cloudnet_sdn.roles.options import parse_time, timestamp
 from cloudnet_sdn.roles.reservation import Moved, Place, Reserved, Reserving, Solved, Withdrawn
 from cloudnet_sdn.roles.settings import RoleKind, Settings
