@@ -67,7 +67,8 @@ def run(options: DemoOptions) -> Report:
             talk.print("interrupted")
         finally:
             _ignore_signals()
-            world.down(released=report.released)
+            # Somebody else may have used a world that was kept.
+            world.down(released=report.released and not options.keep)
     report.left_behind = snapshot(world.state, world.prefix).left_since(before)
     report.ok = report.ok and not report.left_behind
     report.seconds["total"] = time.monotonic() - begun

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from cloudnet_sdn.demo.frames import Port, Taps, carried, leaks
@@ -175,14 +176,16 @@ class Story:
         )
 
     def release(self) -> None:
-        """Give everything back and wait until it is."""
-        cloudnet = self.report.cloudnet
-        self.vnp.call("negotiation.release", cloudnet, timeout_s=90)
-        self._until(
-            lambda: self.vnp.call("negotiation.status", cloudnet),
-            lambda s: s["state"] in {"released", "failed"},
-            "the release",
-        )
+        """Give everything of this customer's back, and wait until it is."""
+        mine = [c["cloudnet"] for c in self.vnp.call("negotiation.list")]
+        for cloudnet in mine:
+            self.vnp.call("negotiation.release", cloudnet, timeout_s=90)
+        for cloudnet in mine:
+            self._until(
+                partial(self.vnp.call, "negotiation.status", cloudnet),
+                lambda s: s["state"] in {"released", "failed"},
+                "the release",
+            )
         self.report.released = True
         self.say("released")
 
