@@ -25,7 +25,8 @@ from mip.placing import Placing, build_placing
 from mip.routing import Router, UnsureError
 
 _RISE = 0.02
-"""How far above the bound the first search looks, as a share of it; doubled each time."""
+_HURRIED_RISE = 0.04
+"""How far above the bound the first search looks, as a share of it; then ever further."""
 
 _USUAL = 0.1
 """The same for bounds near 0, as a share of what placements at random cost."""
@@ -34,6 +35,7 @@ _FAILURES = 10
 """Placements without paths after which parts of placements are routed too."""
 
 _PART_STEPS = 1_000
+"""Path steps for a part of a placement."""
 
 _CELLS_OF_PAIRS = 2 * 10**8
 _POINTS = 200
@@ -170,7 +172,8 @@ class PlacedSearch:
             OutOfBudgetError: out of time, or nothing found far above the bound.
         """
         usual = sum(_usual(table) for table in placing.pairs.values())
-        base, rise = max(abs(self.bound), _USUAL * usual, placing.step), _RISE
+        base = max(abs(self.bound), _USUAL * usual, placing.step)
+        rise = _HURRIED_RISE if self.hurry else _RISE
         end = self.bound + 2 * max(base, usual)
         while self.bound <= end:
             self._ceiling = min(self.bound + base * rise, self._best_top(placing))
