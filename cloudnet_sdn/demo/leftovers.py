@@ -3,8 +3,8 @@
 A snapshot names namespaces, bridges, network devices, processes and temporary files that bear a
 mark of ours; what is in the later snapshot and not in the earlier one was left behind. What others
 do on the machine meanwhile is none of our business: processes are ours by an entry in their
-environment, which children inherit, and emulated nodes by the prefix of their names. Namespaces and
-ports of VNodes are named alike by every agent, so those of a demo beside ours would be counted.
+environment, which children inherit, emulated nodes by the prefix of their names, and the VNodes'
+namespaces (and with them their ports) are those that the agents named while they ran.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 MARK = "CLOUDNET_DEMO"
-NAMESPACE = re.compile(r"cn-[0-9a-f]{6}-")
-PORT = re.compile(r"cv[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -33,23 +32,20 @@ class Snapshot:
         return sorted(self.things - earlier.things)
 
 
-def snapshot(state: Path, prefix: str) -> Snapshot:
+def snapshot(state: Path, prefix: str, namespaces: Collection[str] = ()) -> Snapshot:
     """Look at the machine now. What can't be looked at counts as empty.
 
     Args:
         state: the demo's directory, the value of `MARK` in the environment of its processes.
         prefix: before the names of its emulated nodes.
+        namespaces: those its VNodes ran in.
     """
     node = re.compile(rf"{prefix}[a-z]-(sw|sn|tbr)\d*(-.*)?")
     return Snapshot(
         frozenset(
-            [f"namespace {n}" for n in _names("/run/netns") if NAMESPACE.match(n)]
+            [f"namespace {n}" for n in _names("/run/netns") if n in namespaces]
             + [f"bridge {b}" for b in _bridges() if node.fullmatch(b)]
-            + [
-                f"device {d}"
-                for d in _names("/sys/class/net")
-                if PORT.fullmatch(d) or node.fullmatch(d)
-            ]
+            + [f"device {d}" for d in _names("/sys/class/net") if node.fullmatch(d)]
             + [f"process {p}" for p in _processes(f"{MARK}={state}")]
             + [f"file {p}" for p in Path(tempfile.gettempdir()).glob("cloudnet*")]
         )

@@ -67,9 +67,10 @@ def run(options: DemoOptions) -> Report:
             talk.print("interrupted")
         finally:
             _ignore_signals()
+            namespaces = world.vnode_namespaces()
             # Somebody else may have used a world that was kept.
             world.down(released=report.released and not options.keep)
-    report.left_behind = snapshot(world.state, world.prefix).left_since(before)
+    report.left_behind = snapshot(world.state, world.prefix, namespaces).left_since(before)
     report.ok = report.ok and not report.left_behind
     report.seconds["total"] = time.monotonic() - begun
     return report

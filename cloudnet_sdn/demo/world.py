@@ -17,7 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -85,6 +85,7 @@ class World:
         self._vnp_config = Path()
         self._of_ports: dict[str, int] = {}
         self._lock: int | None = None
+        self._namespaces: set[str] = set()
         self._emulation: Running | None = None
 
     def up(self) -> None:
@@ -157,15 +158,25 @@ class World:
     def locate(self, vnodes: Sequence[str]) -> dict[str, Located]:
         """Where those VNodes run, asked of every host's agent."""
         found: dict[str, Located] = {}
+        for site, got in self._vnodes():
+            element = got["key"].partition(".")[2]
+            if element in vnodes:
+                found[element] = _located(site, got)
+                self._namespaces.add(got["netns"])
+        return found
+
+    def vnode_namespaces(self) -> set[str]:
+        """The namespaces of all VNodes that were located, or that are there now."""
+        with contextlib.suppress(CloudnetError):  # on the way down, after who knows what
+            self._namespaces |= {got["netns"] for _, got in self._vnodes()}
+        return self._namespaces
+
+    def _vnodes(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, site in self.sites.items():
             for agent in site.agents.values():
-                client = Client(agent.url, site.internal, timeout_s=10)
-                for key in client.call("vnode.list"):
-                    element = key.partition(".")[2]
-                    if element in vnodes:
-                        found[element] = _located(name, client.call("vnode.get", key))
-                client.close()
-        return found
+                with Client(agent.url, site.internal, timeout_s=10) as client:
+                    for key in client.call("vnode.list"):
+                        yield name, client.call("vnode.get", key)
 
     def write_demo_json(self) -> Path:
         """Write down how to use the world, for whoever comes from another shell."""
