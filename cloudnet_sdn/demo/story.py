@@ -10,13 +10,14 @@ from functools import partial
 from typing import Any
 
 from cloudnet_sdn.demo.frames import Port, Taps, carried, leaks
-from cloudnet_sdn.demo.measure import measure_all
+from cloudnet_sdn.demo.measure import Measured, measure_all
 from cloudnet_sdn.ports import Rpc
 from rdl.graph import Graph
 
 Say = Callable[[str], None]
 
 LOW, HIGH = 0.80, 1.05  # what greedy TCP must get of what is reserved
+TRIES = 3
 
 
 class DemoFailed(Exception):
@@ -157,8 +158,7 @@ class Story:
             broadcasts = taps.broadcast()
             self.say("broadcasts seen; forging tags and addresses from every VNode")
             forged = taps.forge()
-        self.say("measuring greedy TCP on all VLinks at the same time")
-        measured = measure_all(by_vlink)
+        measured = self._measure(by_vlink)
         for link in self.request.links():
             escaped = leaks(link.id, [*broadcasts, *forged])
             for line in escaped[:5]:
@@ -174,6 +174,25 @@ class Story:
         self.report.ok = all(v["state"] == "running" for v in self.report.vnodes.values()) and all(
             _as_promised(v) for v in self.report.vlinks.values()
         )
+
+    def _measure(self, by_vlink: Mapping[str, list[Port]]) -> Mapping[str, Measured]:
+        """Measure all VLinks at the same time.
+
+        Switches that forward in user space lose frames when the machine has no time for them, so
+        a figure out of its range is looked at again, always on all VLinks.
+        """
+        self.say("measuring greedy TCP on all VLinks at the same time")
+        for left in reversed(range(TRIES)):
+            measured = measure_all(by_vlink)
+            missed = [
+                f"{link.id} {measured[link.id].mbps}"
+                for link in self.request.links()
+                if not _kept(link.amount("bandwidth") / 1e6, measured[link.id].mbps)
+            ]
+            if not missed or not left:
+                break
+            self.say(f"measuring again, the machine may be busy: {', '.join(missed)} Mbit/s")
+        return measured
 
     def release(self) -> None:
         """Give everything of this customer's back, and wait until it is."""
@@ -217,10 +236,18 @@ class Story:
 
 def _as_promised(vlink: Mapping[str, Any]) -> bool:
     """Whether a VLink carries, is isolated and gives what was reserved."""
-    if not (vlink["carries"] and vlink["isolated"] and vlink["measured_mbps"] is not None):
+    return bool(
+        vlink["carries"]
+        and vlink["isolated"]
+        and _kept(vlink["reserved_mbps"], vlink["measured_mbps"])
+    )
+
+
+def _kept(reserved: float, measured: float | None) -> bool:
+    """Whether what was measured is what was reserved; best effort has only to carry something."""
+    if measured is None:
         return False
-    reserved = float(vlink["reserved_mbps"])
-    return not reserved or LOW * reserved <= vlink["measured_mbps"] <= HIGH * reserved
+    return not reserved or LOW * reserved <= measured <= HIGH * reserved
 
 
 TABLE = ("vlink", "providers", "carries", "isolated", "reserved", "mbit/s", "rtt ms")
