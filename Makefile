@@ -33,7 +33,7 @@ lint: dev                ## Run ruff, mypy and import-linter
 	$(BIN)/lint-imports
 
 unit: dev                ## Run the tests
-	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 slow: dev                ## Run the slow lane: what takes minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)
