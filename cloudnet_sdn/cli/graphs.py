@@ -20,7 +20,8 @@ from rdl.graph import Graph, MappingGraph
 @click.option(
     "--check", is_flag=True, help="Only name the files that would change, and end with 1."
 )
-def fmt(files: tuple[str, ...], write: bool, check: bool) -> int:
+@click.option("--shorthand", is_flag=True, help="In the spelling that a person writes.")
+def fmt(files: tuple[str, ...], write: bool, check: bool, shorthand: bool) -> int:
     """Write documents in their canonical form; FILE - is stdin.
 
     Comments at the head of a document stay, others are lost.
@@ -34,7 +35,7 @@ def fmt(files: tuple[str, ...], write: bool, check: bool) -> int:
     changed = 0
     for name in files:
         data = read_bytes(name)
-        text = canonical(data, source=shown(name))
+        text = canonical(data, source=shown(name), shorthand=shorthand)
         if not (write or check):
             click.echo(text, nl=False)
         elif text.encode() != data:
