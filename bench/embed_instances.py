@@ -38,12 +38,12 @@ def gabriel(n: int) -> list[tuple[int, int]]:
         return [(int(e["source"]), int(e["target"])) for e in edges]
     points = np.random.default_rng(n).random((n, 2))
     square = ((points[:, None] - points[None]) ** 2).sum(axis=2)
-    found = []
-    for a in range(n):
-        for b in range(a + 1, n):
-            if square[a, b] < 40 / n and not np.any(square[a] + square[b] < square[a, b] - 1e-12):
-                found.append((a, b))
-    return found
+    return [
+        (a, b)
+        for a in range(n)
+        for b in range(a + 1, n)
+        if square[a, b] < 40 / n and not np.any(square[a] + square[b] < square[a, b] - 1e-12)
+    ]
 
 
 def waxman(n: int, seed: int, alpha: float = 0.5, beta: float = 0.2) -> list[tuple[int, int]]:

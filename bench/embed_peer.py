@@ -30,7 +30,7 @@ def solve_peer(problem: Problem, limit: float) -> PeerResult:
     """`cost` of `problem` by the plain model."""
     began = time.monotonic()
     ul, ol = problem.substrate, problem.request
-    vnodes = [e for e in ol.nodes()]
+    vnodes = list(ol.nodes())
     vlinks = [(e, *ol.neighbours(e.id)) for e in ol.links()]
     hosts = [e for e in ul.nodes() if e.type.startswith("/node/host")]
     edges = [(e, *ul.neighbours(e.id)) for e in ul.links()]
@@ -72,8 +72,8 @@ def solve_peer(problem: Problem, limit: float) -> PeerResult:
         into[b].append(k)
     host_ids = {h.id for h in hosts}
     for link, a, b in vlinks:
-        for node in out:
-            leaving = pulp.lpSum(f[link.id, k] for k in out[node])
+        for node, doors in out.items():
+            leaving = pulp.lpSum(f[link.id, k] for k in doors)
             coming = pulp.lpSum(f[link.id, k] for k in into[node])
             net = x.get((a, node), 0) - x.get((b, node), 0)
             model += leaving - coming == net
