@@ -150,6 +150,8 @@ def compile_instance(problem: Problem) -> Instance:
     refusals.extend(_short_anchors(problem, stock, links))
     rules, broken = compile_rules(problem, network, points, [v.id for v in vlinks])
     refusals.extend(broken)
+    hidden = [r for r in refusals if r.code is Code.UNKNOWN_TARGET]
+    refusals = hidden or refusals  # beside them, others would tell what is there
     return Instance(problem, network, tuple(points), vlinks, stock, rules, tuple(refusals))
 
 

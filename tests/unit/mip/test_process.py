@@ -1,0 +1,118 @@
+"""Solving in a process of its own, and reading a state directory."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import CancelledError
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from mip_graphs import ETHERNET, GENERIC, HOST, MBPS, SWITCH, VLINK, apart, element, join, underlay
+
+from mip.errors import StateError, UnknownObjectiveError
+from mip.model import Options, Problem, Status
+from mip.process import Job, Solving, solve_in_process
+from mip.state import read_state
+
+SOME_S = 30
+
+
+SLOW = "import time\n\ndef wait(seconds, progress):\n    time.sleep(seconds)\n"
+
+
+def problem() -> Problem:
+    elements = [element(f"h{k}", HOST, {"cpu": 2}) for k in range(3)] + [element("s", SWITCH)]
+    ends = {f"l{k}": (f"h{k}", "s") for k in range(3)}
+    elements += [element(n, ETHERNET, {"bandwidth": 100 * MBPS}) for n in ends]
+    vnodes = [element("a", GENERIC, {"cpu": 1}), element("b", GENERIC, {"cpu": 1})]
+    vlink = element("ab", VLINK, {"bandwidth": 10 * MBPS})
+    request = join("net", [*vnodes, vlink], {"ab": ("a", "b")}, [apart("a", "b")])
+    return Problem(underlay(elements, ends), request)
+
+
+def test_result_comes_back() -> None:
+    """As from `embed`, also of graphs with read-only mappings."""
+    asked = problem()
+    elements = MappingProxyType(dict(asked.substrate.elements))
+    frozen = type(asked.substrate)(
+        "ul", asked.substrate.layer, elements, asked.substrate.connections
+    )
+    result = solve_in_process(Problem(frozen, asked.request)).result(SOME_S)
+    assert result.status is Status.OPTIMAL
+    assert result.value == 20
+
+
+def test_errors_come_back() -> None:
+    """The same class as in this process."""
+    solving = solve_in_process(problem(), Options(objective="speed"))
+    with pytest.raises(UnknownObjectiveError, match="speed"):
+        solving.result(SOME_S)
+
+
+def test_cancel_ends_the_worker_and_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
+    """Within a moment, whatever it is doing."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (tmp_path / "slow_job.py").write_text(SLOW)
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    solving = Solving(Job("slow_job:wait", (SOME_S,)))
+    time.sleep(0.2)
+    assert not solving.done()
+    began = time.monotonic()
+    assert solving.cancel()
+    assert time.monotonic() - began < 5
+    assert solving.cancelled()
+    assert not solving.cancel()
+    with pytest.raises(CancelledError):
+        solving.result(0)
+    assert list(scratch.iterdir()) == []
+
+
+def test_callback_is_called_once_done() -> None:
+    """Also when it is done already."""
+    seen: list[bool] = []
+    solving = solve_in_process(problem())
+    solving.add_done_callback(lambda s: seen.append(s.done()))
+    solving.result(SOME_S)
+    solving.add_done_callback(lambda s: seen.append(s.done()))
+    for _ in range(100):
+        if len(seen) == 2:
+            break
+        time.sleep(0.05)
+    assert seen == [True, True]
+
+
+OVERLAY = """\
+rdl: 1
+graph: shop
+nodes: {web: {cpu: 1}}
+"""
+MAPPING = """\
+rdl: 1
+graph: shop
+layer: mapping
+underlay: berlin
+mapping:
+  web: {on: [h0]}
+"""
+
+
+def test_state_reads_pairs(tmp_path: Path) -> None:
+    """In order of names; other files are no concern."""
+    (tmp_path / "shop.overlay.yaml").write_text(OVERLAY)
+    (tmp_path / "shop.mapping.yaml").write_text(MAPPING)
+    (tmp_path / "notes.txt").write_text("hello")
+    (one,) = read_state(tmp_path)
+    assert one.overlay.name == "shop"
+    assert one.mapping.mapping["web"].on == ("h0",)
+
+
+def test_state_says_what_is_missing(tmp_path: Path) -> None:
+    """Half a pair is an error, as is no directory."""
+    (tmp_path / "shop.overlay.yaml").write_text(OVERLAY)
+    with pytest.raises(StateError, match=r"shop\.mapping\.yaml is missing"):
+        read_state(tmp_path)
+    with pytest.raises(StateError, match="not a directory"):
+        read_state(tmp_path / "none")
