@@ -20,32 +20,33 @@ import tty
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple, Self, cast
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
-from websockets.http11 import Request, Response
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.connection import Connection
-from websockets.sync.server import Server, ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
+from cloudnet_sdn.wire.consoles import (
+    CLOSE_S,
+    MAX_FRAME,
+    OPEN_S,
+    ConsoleServer,
+    frames_log,
+    write_frame,
+)
 from cloudnet_sdn.wire.faults import NotFound, PeerAway
 from cloudnet_sdn.wire.tls import TlsFiles, client_context, server_context
-from cloudnet_sdn.wire.tokens import Tokens, utc_now
+from cloudnet_sdn.wire.tokens import utc_now
 
 log = logging.getLogger(__name__)
 
-OPEN_S = 10.0
-CLOSE_S = 2.0
-MAX_FRAME = 1024 * 1024
 ESCAPE = 0x1D
 """Control and `]`: ends `attach`."""
 
 _PREFIX = "/console/"
 _ENDED_WELL = (1000, 1001, 1005)
-
-_quiet = logging.getLogger(f"{__name__}.frames")
-_quiet.setLevel(logging.WARNING)  # below that websockets logs paths, and with them tokens
 
 
 class Grant(NamedTuple):
@@ -61,11 +62,7 @@ class Grant(NamedTuple):
 
 
 class ConsoleProxy:
-    """Relays consoles of one role.
-
-    Attributes:
-        port: where it listens; with 0 given, the one that was free, once started.
-    """
+    """Relays consoles of one role."""
 
     def __init__(
         self,
@@ -91,14 +88,21 @@ class ConsoleProxy:
             ValueError: unusable TLS files.
             FileNotFoundError: a TLS file isn't there.
         """
-        self.port = port
-        self._host = host
-        self._public = public or host
-        self._context = server_context(tls, ask=False)
         self._below = client_context(below or tls)
-        self._tokens = Tokens(now=now)
-        self._server: Server | None = None
-        self._loop: threading.Thread | None = None
+        self._server = ConsoleServer(
+            host,
+            port,
+            server_context(tls, ask=False),
+            self._relay,
+            prefix=_PREFIX,
+            public=public,
+            now=now,
+        )
+
+    @property
+    def port(self) -> int:
+        """Where it listens; with 0 given, the one that was free, once started."""
+        return self._server.port
 
     def start(self) -> None:
         """Listen and relay, in threads of its own; returns once it listens.
@@ -106,32 +110,11 @@ class ConsoleProxy:
         Raises:
             OSError: the address can't be had.
         """
-        self._server = serve(
-            self._relay,
-            self._host,
-            self.port,
-            ssl=self._context,
-            process_request=self._admit,
-            create_connection=_Session,
-            compression=None,
-            open_timeout=OPEN_S,
-            close_timeout=CLOSE_S,
-            max_size=MAX_FRAME,
-            server_header=None,
-            logger=_quiet,
-        )
-        self.port = int(self._server.socket.getsockname()[1])
-        self._loop = threading.Thread(
-            target=self._server.serve_forever, name=f"consoles:{self.port}", daemon=True
-        )
-        self._loop.start()
+        self._server.start()
 
     def stop(self) -> None:
         """Listen no more and end all consoles; may be repeated."""
-        if self._server is not None and self._loop is not None:
-            self._server.shutdown()
-            self._loop.join()
-            self._server = self._loop = None
+        self._server.stop()
 
     def grant(self, target_url: str) -> Grant:
         """A URL that leads, once and within 60 s, to the console at `target_url`.
@@ -141,23 +124,10 @@ class ConsoleProxy:
             Busy: too many are open.
         """
         _place(target_url)
-        token, expires = self._tokens.grant(target_url)
-        host = f"[{self._public}]" if ":" in self._public else self._public
-        return Grant(f"wss://{host}:{self.port}{_PREFIX}{token}", expires)
+        ticket = self._server.grant(target_url)
+        return Grant(ticket.url, ticket.expires)
 
-    def _admit(self, session: ServerConnection, request: Request) -> Response | None:
-        """Redeem the token before the WebSocket opens."""
-        upgrades = "websocket" in request.headers.get("Upgrade", "").lower()
-        target = None
-        if upgrades and request.path.startswith(_PREFIX):
-            target = self._tokens.redeem(request.path.removeprefix(_PREFIX))
-        if target is None:
-            return session.respond(HTTPStatus.NOT_FOUND, "no such console, or no longer\n")
-        cast("_Session", session).target = target
-        return None
-
-    def _relay(self, session: ServerConnection) -> None:
-        target = cast("_Session", session).target
+    def _relay(self, session: ServerConnection, target: str) -> None:
         log.info("console opens id=%s", session.id)
         try:
             with _open(target, self._below) as below:
@@ -166,12 +136,6 @@ class ConsoleProxy:
             log.warning("console id=%s has nothing below: %s", session.id, exc)
             session.close(1014, "the console can't be reached")
         log.info("console ended id=%s", session.id)
-
-
-class _Session(ServerConnection):
-    """A console's upper end, which knows where it leads."""
-
-    target: str = ""
 
 
 def _both_ways(above: Connection, below: Connection) -> None:
@@ -206,7 +170,7 @@ def _open(url: str, context: ssl.SSLContext) -> ClientConnection:
             close_timeout=CLOSE_S,
             max_size=MAX_FRAME,
             proxy=None,
-            logger=_quiet,
+            logger=frames_log,
         )
     except InvalidStatus as exc:
         if exc.response.status_code == HTTPStatus.NOT_FOUND:
@@ -313,19 +277,13 @@ class _Screen:
         try:
             for frame in self._link:
                 self.last = time.monotonic()
-                _write(self._fd, frame.encode() if isinstance(frame, str) else frame)
+                write_frame(self._fd, frame)
         except ConnectionClosed:
             self.broke_off = self._link.close_code not in _ENDED_WELL
         except OSError as exc:
             log.debug("nobody reads the console's output: %s", exc)
         finally:
             os.close(self._ending)
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def _read(fd: int) -> bytes:

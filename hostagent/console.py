@@ -12,41 +12,29 @@ import logging
 import os
 import pty
 import select
-import ssl
 import subprocess
 import termios
 import threading
 from collections.abc import Callable, Sequence
-from http import HTTPStatus
 
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
-from websockets.sync.server import Server, ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
+from cloudnet_sdn.wire.consoles import ConsoleServer, write_frame
 from cloudnet_sdn.wire.identity import Caller
-from cloudnet_sdn.wire.tls import TlsFiles, caller_of, server_context
-from cloudnet_sdn.wire.tokens import Tokens
+from cloudnet_sdn.wire.tls import TlsFiles, server_context
 from hostagent.config import Address
 from hostagent.spec import Key
 
 log = logging.getLogger(__name__)
 
-_OPEN_S = 10.0
 _END_S = 2.0
-_MAX_FRAME = 1024 * 1024
 _WINDOW = (24, 80)
 _NOBODY = 65534
 
-_quiet = logging.getLogger(f"{__name__}.frames")
-_quiet.setLevel(logging.WARNING)  # below that websockets logs paths, and with them tokens
-
 
 class Consoles:
-    """Serves consoles of one host's VNodes.
-
-    Attributes:
-        port: where it listens; with 0 given, the one that was free, once started.
-    """
+    """Serves consoles of one host's VNodes."""
 
     def __init__(
         self,
@@ -64,14 +52,10 @@ class Consoles:
             allowed: who may connect.
             shell: the command that opens a shell in a VNode.
         """
-        self.port = listen.port
-        self._host = listen.host
-        self._context = server_context(tls)
-        self._allowed = allowed
         self._shell = shell
-        self._tokens = Tokens()
-        self._server: Server | None = None
-        self._loop: threading.Thread | None = None
+        self._server = ConsoleServer(
+            listen.host, listen.port, server_context(tls), self._serve, allowed=allowed
+        )
 
     def start(self) -> None:
         """Listen and serve, in threads of its own; returns once it listens.
@@ -79,29 +63,11 @@ class Consoles:
         Raises:
             OSError: the address can't be had.
         """
-        self._server = serve(
-            self._serve,
-            self._host,
-            self.port,
-            ssl=self._context,
-            process_request=self._admit,
-            compression=None,
-            open_timeout=_OPEN_S,
-            close_timeout=_END_S,
-            max_size=_MAX_FRAME,
-            server_header=None,
-            logger=_quiet,
-        )
-        self.port = int(self._server.socket.getsockname()[1])
-        self._loop = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._loop.start()
+        self._server.start()
 
     def stop(self) -> None:
         """Listen no more; may be repeated."""
-        if self._server is not None and self._loop is not None:
-            self._server.shutdown()
-            self._loop.join()
-            self._server = self._loop = None
+        self._server.stop()
 
     def grant(self, key: Key) -> dict[str, str]:
         """`{url, token, expires}` of a console that may be opened once.
@@ -109,28 +75,12 @@ class Consoles:
         Raises:
             Busy: too many have been asked for.
         """
-        token, expires = self._tokens.grant(key)
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return {
-            "url": f"wss://{host}:{self.port}/{token}",
-            "token": token,
-            "expires": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
+        ticket = self._server.grant(key)
+        expires = ticket.expires.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {"url": ticket.url, "token": ticket.token, "expires": expires}
 
-    def _admit(self, session: ServerConnection, request: Request) -> Response | None:
-        peer = session.socket
-        certificate = peer.getpeercert() if isinstance(peer, ssl.SSLSocket) else None
-        if caller_of(certificate) != self._allowed:
-            return session.respond(HTTPStatus.FORBIDDEN, "consoles are for the provider\n")
-        upgrades = "websocket" in request.headers.get("Upgrade", "").lower()
-        key = self._tokens.redeem(request.path.removeprefix("/")) if upgrades else None
-        if key is None:
-            return session.respond(HTTPStatus.NOT_FOUND, "no such console, or no longer\n")
-        session.username = key
-        return None
-
-    def _serve(self, session: ServerConnection) -> None:
-        key = Key(session.username or "")
+    def _serve(self, session: ServerConnection, opens: str) -> None:
+        key = Key(opens)
         try:
             argv = self._shell(key)
         except Exception as exc:
@@ -169,7 +119,7 @@ def _type(session: ServerConnection, master: int) -> None:
     """Hand what is typed to the shell until it or the client is gone."""
     try:
         for frame in session:
-            _write(master, frame.encode() if isinstance(frame, str) else frame)
+            write_frame(master, frame)
     except (ConnectionClosed, OSError) as exc:  # OSError: the shell has ended
         log.debug("console: %s", exc)
 
@@ -183,12 +133,6 @@ def _show(master: int, gone: int, session: ServerConnection) -> None:
         while gone not in dict(poll.poll()) and (data := os.read(master, 65536)):
             session.send(data)
     session.close(1000, "the shell has ended")
-
-
-def _write(master: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(master, view) :]
 
 
 def _end(shell: subprocess.Popen[bytes]) -> None:
