@@ -250,11 +250,14 @@ class Embedding:
             state = TaskState.ABSENT
         log.info("done step=%s key=%s target=%s", step, entry.key, entry.task.target)
         with self._store.write() as conn:
+            if state is TaskState.ABSENT:
+                cloudnets.lock(conn, entry.task.cloudnet)
             tasks.outcome(conn, entry, state, answer=answer)
             if state is TaskState.ABSENT:
                 self._gone(conn, entry, now)
 
-    def _gone(self, conn: sa.Connection, entry: Entry, now: dt.datetime) -> None:
+    @staticmethod
+    def _gone(conn: sa.Connection, entry: Entry, now: dt.datetime) -> None:
         """What the last absent task of a round, and of a CloudNet, sets free."""
         cloudnet = entry.task.cloudnet
         every = tasks.of_cloudnet(conn, cloudnet)

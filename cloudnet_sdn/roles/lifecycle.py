@@ -62,6 +62,9 @@ class Lifecycle:
         """Everything is there; what the offer replaces is given up."""
         now = self._clock.now()
         with self._store.write() as conn:
+            offer = _locked(conn, offer_id)
+            if offer is None:
+                return
             held = offers.step(
                 conn,
                 offer_id,
@@ -73,9 +76,6 @@ class Lifecycle:
                 reasons=list(hold.reasons),
                 choices=dict(hold.choices),
             )
-            offer = offers.get(conn, offer_id)
-            if offer is None:
-                return
             if held:
                 text = f"until {timestamp(hold.expires)}"
                 cloudnets.record(conn, offer.cloudnet, now, "held", text)
@@ -97,15 +97,31 @@ class Lifecycle:
         """It isn't wanted any more."""
         now = self._clock.now()
         with self._store.write() as conn:
-            offer = offers.get(conn, offer_id)
+            offer = _locked(conn, offer_id)
             if offer is not None and offers.step(conn, offer_id, OfferState.CANCELLED):
                 self._let_go(conn, offer.cloudnet, now, "cancelled", text)
+
+    def confirm(self, offer_id: OfferId) -> Offer | None:
+        """Take the offer at its word, while it is held; answers it as it stands then."""
+        now = self._clock.now()
+        with self._store.write() as conn:
+            offer = _locked(conn, offer_id)
+            if offer is None or offer.state is not OfferState.HELD:
+                return offer
+            if offer.expires is not None and offer.expires <= now:
+                offers.step(conn, offer_id, OfferState.EXPIRED)
+                self._let_go(conn, offer.cloudnet, now, "expired", "it wasn't confirmed in time")
+            else:
+                offers.step(conn, offer_id, OfferState.CONFIRMING)
+                tasks.want(conn, offer.cloudnet, Wanted.CONFIRMED, now)
+                cloudnets.record(conn, offer.cloudnet, now, "confirming", "")
+            return offers.get(conn, offer_id)
 
     def conclude(self, offer_id: OfferId) -> None:
         """Bring an offer from `confirming` to its end, if its tasks have come to theirs."""
         now = self._clock.now()
         with self._store.write() as conn:
-            offer = offers.get(conn, offer_id)
+            offer = _locked(conn, offer_id)
             if offer is None or offer.state is not OfferState.CONFIRMING:
                 return
             entries = tasks.current(conn, offer.cloudnet)
@@ -127,6 +143,7 @@ class Lifecycle:
         """The hold is over."""
         now = self._clock.now()
         with self._store.write() as conn:
+            _locked(conn, offer.id)
             if offers.step(conn, offer.id, OfferState.EXPIRED):
                 self._let_go(conn, offer.cloudnet, now, "expired", "it wasn't confirmed in time")
         self._embedding.kick(offer.cloudnet)
@@ -142,7 +159,7 @@ class Lifecycle:
     def _end(self, offer_id: OfferId, state: OfferState, reasons: list[Mapping[str, str]]) -> None:
         now = self._clock.now()
         with self._store.write() as conn:
-            offer = offers.get(conn, offer_id)
+            offer = _locked(conn, offer_id)
             if offer is None:
                 return
             if offers.step(conn, offer_id, state, reasons=reasons):
@@ -183,11 +200,22 @@ class Lifecycle:
             cloudnets.step(conn, cloudnet, CloudnetState.RELEASED)
             tasks.forget(conn, cloudnet)
 
+    def finish(self, cloudnet: CloudnetId) -> None:
+        """Release what has nothing left, should the step have been missed."""
+        now = self._clock.now()
+        with self._store.write() as conn:
+            cloudnets.lock(conn, cloudnet)
+            every = tasks.of_cloudnet(conn, cloudnet)
+            gone = all(e.wanted is Wanted.ABSENT and e.state is TaskState.ABSENT for e in every)
+            if gone and cloudnets.step(conn, cloudnet, CloudnetState.RELEASED):
+                cloudnets.record(conn, cloudnet, now, "released", "nothing of it is left")
+                tasks.forget(conn, cloudnet)
+
     def let_go(self, cloudnet: CloudnetId, text: str) -> None:
         """Begin to give a CloudNet back."""
         now = self._clock.now()
         with self._store.write() as conn:
-            found = cloudnets.get(conn, cloudnet)
+            found = cloudnets.lock(conn, cloudnet)
             if found is None or found.state not in (
                 CloudnetState.PRELIMINARY,
                 CloudnetState.READY,
@@ -199,3 +227,12 @@ class Lifecycle:
                 offers.step(conn, offer.id, OfferState.FAILED)
             self._let_go(conn, cloudnet, now, "releasing", text)
         self._embedding.kick(cloudnet)
+
+
+def _locked(conn: sa.Connection, offer_id: str) -> Offer | None:
+    """The offer as it stands once its CloudNet is locked."""
+    found = offers.get(conn, offer_id)
+    if found is None:
+        return None
+    cloudnets.lock(conn, found.cloudnet)
+    return offers.get(conn, offer_id)

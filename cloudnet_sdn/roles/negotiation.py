@@ -28,7 +28,7 @@ from cloudnet_sdn.roles.identifiers import new_id
 from cloudnet_sdn.roles.lifecycle import Hold, Lifecycle
 from cloudnet_sdn.roles.options import RequestOptions, Wrong, parse_options, parse_time, timestamp
 from cloudnet_sdn.roles.settings import Settings
-from cloudnet_sdn.roles.states import CloudnetState, OfferState, Wanted
+from cloudnet_sdn.roles.states import CloudnetState, OfferState
 from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
@@ -213,21 +213,11 @@ class Negotiation:
             Conflict: there is nothing to confirm.
         """
         offer = self._access.offer(caller, offer_id)
-        now = self._clock.now()
-        lapsed = False
-        with self._store.write() as conn:
-            offer = offers.get(conn, offer.id) or offer
-            if offer.state is OfferState.HELD:
-                lapsed = offer.expires is not None and offer.expires <= now
-                if not lapsed:
-                    offers.step(conn, offer.id, OfferState.CONFIRMING)
-                    tasks.want(conn, offer.cloudnet, Wanted.CONFIRMED, now)
-                    cloudnets.record(conn, offer.cloudnet, now, "confirming", "")
-        if lapsed:
-            self._lifecycle.expire(offer)
-        if lapsed or offer.state is OfferState.EXPIRED:
+        offer = self._lifecycle.confirm(offer.id) or offer
+        if offer.state is OfferState.EXPIRED:
+            self._embedding.kick(offer.cloudnet)
             raise Gone("the offer has expired")
-        if offer.state not in (OfferState.HELD, OfferState.CONFIRMING, OfferState.CONFIRMED):
+        if offer.state not in (OfferState.CONFIRMING, OfferState.CONFIRMED):
             raise Conflict(f"the offer is {offer.state}")
         if offer.state is not OfferState.CONFIRMED:
             self._embedding.run_all(offer.cloudnet, wait_s=self._settings.timing.confirm_s)

@@ -13,12 +13,12 @@ import time
 
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Clock, Inventory, Refused, Transient
-from cloudnet_sdn.roles.embedding import Embedding
+from cloudnet_sdn.roles.embedding import Embedding, next_step
 from cloudnet_sdn.roles.identifiers import is_ours
 from cloudnet_sdn.roles.lifecycle import Lifecycle
 from cloudnet_sdn.roles.mapping import Mapping
 from cloudnet_sdn.roles.settings import Settings
-from cloudnet_sdn.roles.states import OfferState, TaskState, Wanted
+from cloudnet_sdn.roles.states import CloudnetState, OfferState, TaskState, Wanted
 from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.tasks import Entry
@@ -109,10 +109,17 @@ class Reconciler:
         with self._store.read() as conn:
             lapsed = offers.lapsed(conn, now)
             ended = cloudnets.leases_ended(conn, now)
+            leaving = cloudnets.in_state(conn, CloudnetState.RELEASING)
+            open_ = {
+                c.id for c in leaving if any(not e.agreed for e in tasks.of_cloudnet(conn, c.id))
+            }
         for offer in lapsed:
             self._lifecycle.expire(offer)
         for cloudnet in ended:
             self._lifecycle.let_go(cloudnet.id, "its lease is over")
+        for cloudnet in leaving:
+            if cloudnet.id not in busy:
+                self._lifecycle.finish(cloudnet.id)
 
     # -- the shells
 

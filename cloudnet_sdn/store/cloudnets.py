@@ -72,6 +72,17 @@ def get(conn: sa.Connection, cloudnet: str) -> Cloudnet | None:
     return None if row is None else _cloudnet(row)
 
 
+def lock(conn: sa.Connection, cloudnet: str) -> Cloudnet | None:
+    """By id; no other transaction that locks it goes on before this one ends.
+
+    Steps that depend on all of a CloudNet's tasks lock it first, before any other row: elsewhere
+    than on SQLite two that run at a time don't see each other's changes.
+    """
+    query = sa.select(cloudnets).where(cloudnets.c.id == cloudnet).with_for_update()
+    row = conn.execute(query).first()
+    return None if row is None else _cloudnet(row)
+
+
 def named(conn: sa.Connection, owner: str, name: str) -> Cloudnet | None:
     """The owner's live one of that name, else the youngest that had it."""
     row = conn.execute(

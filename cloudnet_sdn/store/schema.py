@@ -10,10 +10,12 @@ import datetime as dt
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 
 ID = 96
 NAME = 255
-LONG = 2**26
+LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+"""MariaDB's TEXT ends at 64 KiB."""
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -42,16 +44,19 @@ metadata = sa.MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+EXACT: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+"""MariaDB would take `Shop` and `shop` for one name."""
 _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 substrate = sa.Table(
     "substrate",
     metadata,
     sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("graph", sa.Text(LONG), nullable=False),
+    sa.Column("graph", LONG_TEXT, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("source", sa.String(16), nullable=False),
     sa.Column("loaded", Instant, nullable=False),
+    **EXACT,
 )
 
 cloudnets = sa.Table(
@@ -67,6 +72,7 @@ cloudnets = sa.Table(
     sa.Column("created", Instant, nullable=False),
     sa.UniqueConstraint("owner", "live"),
     sa.Index(None, "state"),
+    **EXACT,
 )
 
 offers = sa.Table(
@@ -89,6 +95,7 @@ offers = sa.Table(
     sa.UniqueConstraint("owner", "request_id"),
     sa.Index(None, "cloudnet"),
     sa.Index(None, "state", "expires"),
+    **EXACT,
 )
 
 graphs = sa.Table(
@@ -96,7 +103,8 @@ graphs = sa.Table(
     metadata,
     sa.Column("offer", sa.String(ID), primary_key=True),
     sa.Column("layer", sa.String(8), primary_key=True),
-    sa.Column("graph", sa.Text(LONG), nullable=False),
+    sa.Column("graph", LONG_TEXT, nullable=False),
+    **EXACT,
 )
 
 tags = sa.Table(
@@ -110,6 +118,7 @@ tags = sa.Table(
     sa.Column("vlink", sa.String(NAME), nullable=False),
     sa.UniqueConstraint("link", "tag"),
     sa.Index(None, "cloudnet"),
+    **EXACT,
 )
 
 tasks = sa.Table(
@@ -137,6 +146,7 @@ tasks = sa.Table(
     sa.Index(None, "cloudnet", "round"),
     sa.Index(None, "open", "due"),
     sa.Index(None, "plugin", "target"),
+    **EXACT,
 )
 
 drained = sa.Table(
@@ -144,6 +154,7 @@ drained = sa.Table(
     metadata,
     sa.Column("element", sa.String(NAME), primary_key=True),
     sa.Column("since", Instant, nullable=False),
+    **EXACT,
 )
 
 history = sa.Table(
@@ -154,8 +165,9 @@ history = sa.Table(
     sa.Column("time", Instant, nullable=False),
     sa.Column("element", sa.String(NAME), nullable=False),
     sa.Column("event", sa.String(64), nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("text", LONG_TEXT, nullable=False),
     sa.Index(None, "cloudnet"),
+    **EXACT,
 )
 
 counters = sa.Table(
@@ -163,4 +175,5 @@ counters = sa.Table(
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
+    **EXACT,
 )

@@ -149,7 +149,7 @@ class Machine:
     def boot(self) -> None:
         """Start a process on the store that is there, or on a new one."""
         file = Path(self.settings.store.url.removeprefix("sqlite:///"))
-        if not file.exists():
+        if self.settings.store.url.startswith("sqlite:") and not file.exists():
             file.write_bytes(new_store())
 
         def connect(url: str, tls: TlsFiles | None) -> Rpc:
@@ -225,6 +225,7 @@ def provider(
     n: str,
     clock: FakeClock,
     *,
+    store: str = "",
     settings: Mapping[str, Any] | None = None,
     **archs: str,
 ) -> Machine:
@@ -242,7 +243,7 @@ def provider(
         "name": name,
         "operators": ["olga"],
         "api": {"listen": "127.0.0.1:0"},
-        "store": {"url": f"sqlite:///{folder / name}.db"},
+        "store": {"url": store.format(name=name) or f"sqlite:///{folder / name}.db"},
         "substrate": {"file": str(file)},
         "agents": {h: f"http://{name}.{h}/RPC2" for h in machines.agents},
         "controller": {"url": f"http://{name}.controller/RPC2"},
@@ -269,11 +270,16 @@ class Federation:
         clock: FakeClock,
         *,
         archs: Mapping[str, Mapping[str, str]] | None = None,
+        store: str = "",
     ) -> None:
         self.clock = clock
         given = archs or {}
-        self.berlin = provider(folder, "berlin", "munich", "b", clock, **given.get("berlin", {}))
-        self.munich = provider(folder, "munich", "berlin", "a", clock, **given.get("munich", {}))
+        self.berlin = provider(
+            folder, "berlin", "munich", "b", clock, store=store, **given.get("berlin", {})
+        )
+        self.munich = provider(
+            folder, "munich", "berlin", "a", clock, store=store, **given.get("munich", {})
+        )
         self.pips = {"berlin": self.berlin, "munich": self.munich}
         me = Caller(Kind.ROLE, "vnp")
         self.wires = {n: Loopback(p.role.service, me) for n, p in self.pips.items()}
@@ -282,7 +288,7 @@ class Federation:
             "name": "vnp",
             "operators": ["olga"],
             "api": {"listen": "127.0.0.1:0"},
-            "store": {"url": f"sqlite:///{folder / 'vnp.db'}"},
+            "store": {"url": store.format(name="vnp") or f"sqlite:///{folder / 'vnp.db'}"},
             "pip": [{"name": n, "url": f"http://{n}/RPC2"} for n in self.pips],
             "transit": [{"id": "tr", "ends": ["berlin.t1", "munich.t1"]}],
             "timing": TIMING,

@@ -2,13 +2,15 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import mysql
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
-_LONG = 2**26
+_LONG = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+_EXACT = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -25,6 +27,7 @@ def upgrade() -> None:
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cloudnets")),
         sa.UniqueConstraint("owner", "live", name=op.f("uq_cloudnets_owner_live")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_cloudnets_state"), "cloudnets", ["state"], unique=False)
     op.create_table(
@@ -32,19 +35,22 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_counters")),
+        **_EXACT,
     )
     op.create_table(
         "drained",
         sa.Column("element", sa.String(length=255), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("element", name=op.f("pk_drained")),
+        **_EXACT,
     )
     op.create_table(
         "graphs",
         sa.Column("offer", sa.String(length=96), nullable=False),
         sa.Column("layer", sa.String(length=8), nullable=False),
-        sa.Column("graph", sa.Text(length=_LONG), nullable=False),
+        sa.Column("graph", _LONG, nullable=False),
         sa.PrimaryKeyConstraint("offer", "layer", name=op.f("pk_graphs")),
+        **_EXACT,
     )
     op.create_table(
         "history",
@@ -53,8 +59,9 @@ def upgrade() -> None:
         sa.Column("time", sa.BigInteger(), nullable=False),
         sa.Column("element", sa.String(length=255), nullable=False),
         sa.Column("event", sa.String(length=64), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("text", _LONG, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_history")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_history_cloudnet"), "history", ["cloudnet"], unique=False)
     op.create_table(
@@ -75,17 +82,19 @@ def upgrade() -> None:
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_offers")),
         sa.UniqueConstraint("owner", "request_id", name=op.f("uq_offers_owner_request_id")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_offers_cloudnet"), "offers", ["cloudnet"], unique=False)
     op.create_index(op.f("ix_offers_state_expires"), "offers", ["state", "expires"], unique=False)
     op.create_table(
         "substrate",
         sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("graph", sa.Text(length=_LONG), nullable=False),
+        sa.Column("graph", _LONG, nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("source", sa.String(length=16), nullable=False),
         sa.Column("loaded", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("revision", name=op.f("pk_substrate")),
+        **_EXACT,
     )
     op.create_table(
         "tags",
@@ -97,6 +106,7 @@ def upgrade() -> None:
         sa.Column("vlink", sa.String(length=255), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tags")),
         sa.UniqueConstraint("link", "tag", name=op.f("uq_tags_link_tag")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_tags_cloudnet"), "tags", ["cloudnet"], unique=False)
     op.create_table(
@@ -120,6 +130,7 @@ def upgrade() -> None:
         sa.Column("problem", sa.JSON(), nullable=False),
         sa.Column("open", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_tasks_cloudnet_round"), "tasks", ["cloudnet", "round"], unique=False)
     op.create_index(op.f("ix_tasks_open_due"), "tasks", ["open", "due"], unique=False)
