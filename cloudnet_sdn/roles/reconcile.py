@@ -110,9 +110,7 @@ class Reconciler:
             lapsed = offers.lapsed(conn, now)
             ended = cloudnets.leases_ended(conn, now)
             leaving = cloudnets.in_state(conn, CloudnetState.RELEASING)
-            open_ = {
-                c.id for c in leaving if any(not e.agreed for e in tasks.of_cloudnet(conn, c.id))
-            }
+            busy = {c.id for c in leaving if any(map(next_step, tasks.of_cloudnet(conn, c.id)))}
         for offer in lapsed:
             self._lifecycle.expire(offer)
         for cloudnet in ended:
