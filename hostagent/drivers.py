@@ -1,7 +1,7 @@
 """Drivers: ways to run VNodes on a host, chosen by name.
 
-`namespace` comes with the agent; others are found by the entry-point group
-`cloudnet_sdn.host_drivers`, whose entries are factories `(Host) -> Driver`.
+The agent's own, `namespace`, and those of others come the same way: as entry points of the group
+`cloudnet_sdn.host_drivers`, each a factory `(Host) -> Driver`. So this module knows none of them.
 """
 
 from __future__ import annotations
@@ -96,9 +96,7 @@ def factories() -> Mapping[str, Factory]:
     Raises:
         ValueError: two go by one name.
     """
-    from hostagent.namespace import NamespaceDriver
-
-    found: dict[str, Factory] = {"namespace": NamespaceDriver}
+    found: dict[str, Factory] = {}
     for entry in entry_points(group=GROUP):
         if entry.name in found:
             raise ValueError(f"two host drivers go by the name {entry.name}")

@@ -48,8 +48,16 @@ def test_the_command_is_installed():
     ]
 
 
-@pytest.mark.parametrize("group", ["cloudnet_sdn.plugins", "cloudnet_sdn.objectives"])
-def test_entry_points_of_ours_can_be_loaded(group):
+@pytest.mark.parametrize(
+    ("group", "names"),
+    [
+        ("cloudnet_sdn.plugins", {"host", "openflow", "provider", "transit", "tunnel"}),
+        ("cloudnet_sdn.host_drivers", {"namespace"}),
+        ("cloudnet_sdn.objectives", {"balance", "compact", "cost"}),
+    ],
+)
+def test_entry_points_of_ours_can_be_loaded(group, names):
+    assert {entry.name for entry in ours(group)} == names
     for entry in ours(group):
         entry.load()
 

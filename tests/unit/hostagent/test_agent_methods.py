@@ -102,10 +102,13 @@ def test_a_tool_that_fails_or_is_missing_says_so():
 
 def test_third_parties_add_drivers_by_entry_point(monkeypatch):
     """An installed distribution names a factory; the agent finds it by the name in its TOML."""
-    entry = importlib.metadata.EntryPoint(
-        name="copy", value="hostagent.namespace:NamespaceDriver", group=drivers.GROUP
-    )
-    monkeypatch.setattr(drivers, "entry_points", lambda group: [entry] if group else [])
+    found = [*importlib.metadata.entry_points(group=drivers.GROUP)]
+    found += [
+        importlib.metadata.EntryPoint(
+            name="copy", value="hostagent.namespace:NamespaceDriver", group=drivers.GROUP
+        )
+    ]
+    monkeypatch.setattr(drivers, "entry_points", lambda group: found if group else [])
     host = Host(Names("h", "b"), NoPlugboard())
     assert sorted(drivers.factories()) == ["copy", "namespace"]
     assert drivers.driver("copy", host).owned(()) == set()
@@ -114,7 +117,9 @@ def test_third_parties_add_drivers_by_entry_point(monkeypatch):
 
 
 def test_two_drivers_of_one_name_are_an_error(monkeypatch):
-    entry = importlib.metadata.EntryPoint(name="namespace", value="x:y", group=drivers.GROUP)
-    monkeypatch.setattr(drivers, "entry_points", lambda group: [entry])
+    entry = importlib.metadata.EntryPoint(
+        name="namespace", value="hostagent.namespace:NamespaceDriver", group=drivers.GROUP
+    )
+    monkeypatch.setattr(drivers, "entry_points", lambda group: [entry, entry])
     with pytest.raises(ValueError, match="two host drivers"):
         drivers.factories()
