@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
+from cloudnet_sdn.plugins.agents import Agents, agents_of
 from cloudnet_sdn.plugins.calls import shell
 from cloudnet_sdn.plugins.registry import Context, Extension
-from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
-from cloudnet_sdn.roles.settings import Timing
+from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Task, Transient
 from cloudnet_sdn.wire.faults import NotFound
 from mip.model import Code, Reason
 from rdl.graph import Element, Interface, Placement
 
 NAME = "host"
 TYPES = ("/node/host/server", "/node/host/mainframe")
-_LOOKS = ("vnode.get", "vnode.list")
 
 
 class HostPlugin:
@@ -23,9 +21,8 @@ class HostPlugin:
 
     mends = True
 
-    def __init__(self, agents: Mapping[str, Rpc], *, timing: Timing) -> None:
+    def __init__(self, agents: Agents) -> None:
         self._agents = agents
-        self._timing = timing
 
     def plan(self, plan: Plan) -> list[PlannedTask]:
         """One task per VNode on a host of this plugin's types."""
@@ -50,7 +47,7 @@ class HostPlugin:
     def make(self, task: Task) -> Json:
         """Have the VNode and its ports made; it is stopped."""
         with shell(task.target, task.elements):
-            got = self._call(task.target, "vnode.put", task.spec["key"], task.spec["vnode"])
+            got = self._agents.call(task.target, "vnode.put", task.spec["key"], task.spec["vnode"])
         return {"state": str(got.get("state", ""))}
 
     def confirm(self, task: Task) -> Json:
@@ -60,14 +57,14 @@ class HostPlugin:
     def remove(self, task: Task) -> None:
         """Have the VNode and its ports removed."""
         with shell(task.target, task.elements):
-            self._call(task.target, "vnode.delete", task.spec["key"])
+            self._agents.call(task.target, "vnode.delete", task.spec["key"])
 
     def observe(self, task: Task) -> Mapping[str, Observation]:
         """The VNode's state, and whether its VLinks have their ports on the host's bridge."""
         vnode, *vlinks = task.elements
         with shell(task.target, task.elements):
             try:
-                got = self._call(task.target, "vnode.get", task.spec["key"])
+                got = self._agents.call(task.target, "vnode.get", task.spec["key"])
             except NotFound:
                 gone = Observation("failed", "it is gone")
                 return {vnode: gone, **dict.fromkeys(vlinks, gone)}
@@ -94,7 +91,7 @@ class HostPlugin:
     def console(self, task: Task, vnode: str) -> str:
         """The agent's single-use console URL."""
         with shell(task.target, (vnode,)):
-            got = self._call(task.target, "vnode.console", task.spec["key"])
+            got = self._agents.call(task.target, "vnode.console", task.spec["key"])
         url, token = str(got["url"]), str(got.get("token", ""))
         if not token or token in url:
             return url
@@ -102,32 +99,24 @@ class HostPlugin:
 
     def targets(self) -> Sequence[str]:
         """The hosts with an agent."""
-        return tuple(self._agents)
+        return self._agents.elements()
 
     def inventory(self, target: str) -> Collection[str]:
         """The keys of the VNodes on a host."""
         with shell(target, ()):
-            return frozenset(map(str, self._call(target, "vnode.list")))
+            return frozenset(map(str, self._agents.call(target, "vnode.list")))
 
     def discard(self, target: str, key: str) -> None:
         """Have a VNode removed that no task stands for."""
         with shell(target, ()):
-            self._call(target, "vnode.delete", key)
+            self._agents.call(target, "vnode.delete", key)
 
     def _power(self, task: Task, vnodes: Sequence[str], method: str) -> None:
         with shell(task.target, vnodes):
             try:
-                self._call(task.target, method, task.spec["key"])
+                self._agents.call(task.target, method, task.spec["key"])
             except NotFound as exc:
                 raise Transient(f"{task.target}: {exc}") from exc
-
-    def _call(self, host: str, method: str, *args: Any) -> Any:
-        try:
-            agent = self._agents[host]
-        except KeyError:
-            raise Transient(f"{host} has no agent in the configuration") from None
-        timeout_s = self._timing.peer_s if method in _LOOKS else self._timing.shell_s
-        return agent.call(method, *args, timeout_s=timeout_s)
 
 
 _REASONS = {"failed": "it ended by itself"}
@@ -177,11 +166,8 @@ def _word(value: object) -> str:
 
 
 def _make(context: Context) -> HostPlugin | None:
-    settings = context.settings
-    if not settings.agents:
-        return None
-    agents = {host: context.shell(url) for host, url in settings.agents.items()}
-    return HostPlugin(agents, timing=settings.timing)
+    agents = agents_of(context)
+    return None if agents is None else HostPlugin(agents)
 
 
 EXTENSION = Extension(TYPES, _make)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
+from cloudnet_sdn.plugins.agents import Agents, agents_of
 from cloudnet_sdn.plugins.calls import shell
 from cloudnet_sdn.plugins.registry import Context, Extension
-from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
-from cloudnet_sdn.roles.settings import Timing
+from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Task
 from mip.model import Code, Reason
 
 NAME = "tunnel"
 TYPES = ("/node/bridge/tunnel",)
-_LOOKS = ("tunnel.status", "tunnel.list")
 
 
 class TunnelPlugin:
@@ -21,9 +19,8 @@ class TunnelPlugin:
 
     mends = True
 
-    def __init__(self, agents: Mapping[str, Rpc], *, timing: Timing) -> None:
+    def __init__(self, agents: Agents) -> None:
         self._agents = agents
-        self._timing = timing
 
     def plan(self, plan: Plan) -> list[PlannedTask]:
         """One task per VLink and transit end point it leaves by."""
@@ -49,7 +46,7 @@ class TunnelPlugin:
     def make(self, task: Task) -> Json:
         """Have the tag admitted."""
         with shell(task.target, task.elements):
-            self._call(
+            self._agents.call(
                 task.target,
                 "tunnel.admit",
                 task.spec["key"],
@@ -65,12 +62,12 @@ class TunnelPlugin:
     def remove(self, task: Task) -> None:
         """Have the tag dismissed."""
         with shell(task.target, task.elements):
-            self._call(task.target, "tunnel.dismiss", task.spec["key"])
+            self._agents.call(task.target, "tunnel.dismiss", task.spec["key"])
 
     def observe(self, task: Task) -> Mapping[str, Observation]:
         """Whether the tunnel is up and lets the tag through."""
         with shell(task.target, task.elements):
-            got = self._call(task.target, "tunnel.status", task.spec["tunnel"])
+            got = self._agents.call(task.target, "tunnel.status", task.spec["tunnel"])
         if not got["up"]:
             seen = Observation("degraded", "the transit is down")
         elif task.spec["vlan"] not in got["tags"]:
@@ -81,33 +78,22 @@ class TunnelPlugin:
 
     def targets(self) -> Sequence[str]:
         """The tunnel bridges with an agent."""
-        return tuple(self._agents)
+        return self._agents.elements()
 
     def inventory(self, target: str) -> Collection[str]:
         """The keys of what is admitted at a tunnel bridge."""
         with shell(target, ()):
-            return frozenset(map(str, self._call(target, "tunnel.list")))
+            return frozenset(map(str, self._agents.call(target, "tunnel.list")))
 
     def discard(self, target: str, key: str) -> None:
         """Have a tag dismissed that no task stands for."""
         with shell(target, ()):
-            self._call(target, "tunnel.dismiss", key)
-
-    def _call(self, bridge: str, method: str, *args: Any) -> Any:
-        try:
-            agent = self._agents[bridge]
-        except KeyError:
-            raise Transient(f"{bridge} has no agent in the configuration") from None
-        timeout_s = self._timing.peer_s if method in _LOOKS else self._timing.shell_s
-        return agent.call(method, *args, timeout_s=timeout_s)
+            self._agents.call(target, "tunnel.dismiss", key)
 
 
 def _make(context: Context) -> TunnelPlugin | None:
-    settings = context.settings
-    if not settings.agents:
-        return None
-    agents = {bridge: context.shell(url) for bridge, url in settings.agents.items()}
-    return TunnelPlugin(agents, timing=settings.timing)
+    agents = agents_of(context)
+    return None if agents is None else TunnelPlugin(agents)
 
 
 EXTENSION = Extension(TYPES, _make)
