@@ -34,6 +34,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "draw": Entry("pictures:draw", "Draw a graph, or a mapping over its substrate."),
         "convert": Entry("converting:convert", "Read GraphML, SNDlib, GENI RSpec; write RFC 8345."),
         "plan": Entry("planning:plan", "Map a request onto a substrate, touching nothing."),
+        "consolidate": Entry("consolidating:consolidate", "What can be freed, by which moves?"),
     },
     "CloudNets of a running role": {
         "request": Entry("offers:request", "Ask for a CloudNet; prints the offer."),
