@@ -7,8 +7,11 @@ what links have left, exactly. What remains below the best after that is nothing
 
 from __future__ import annotations
 
+import contextlib
+import random
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +21,7 @@ from mip.buckets import CELLS, eliminate
 from mip.exact import Found, Search, solve_plain
 from mip.instance import Instance
 from mip.linear import Ending
+from mip.local import LocalSearch
 from mip.mapping import Draft, Route, chosen_values, value_of
 from mip.metric import Floats, Metric
 from mip.objectives import Weights
@@ -33,6 +37,14 @@ _USUAL = 0.1
 
 _FAILURES = 10
 """Placements without paths after which parts of placements are routed too."""
+
+_ROUNDING = 1e-9
+
+_DIVE_S = 0.15
+_DIVE_STEPS = 300
+_DETOUR = 0.3
+_KICKS = 30
+"""A first mapping: seconds, path steps for a part, detours as a share of the bound, kicks."""
 
 _PART_STEPS = 1_000
 """Path steps for a part of a placement."""
@@ -117,13 +129,11 @@ class PlacedSearch:
         self.bound = buckets.bound
         router = Router(self.instance, metric)
         branching = Branching(placing, buckets, self.fresh)
-        began = time.monotonic()
 
         def leaf(places: tuple[int, ...], bound: float) -> float | None:
             better = self._leaf(placing, router, places, bound)
             if better is not None and self.hurry and self._until == float("inf"):
-                now = time.monotonic()
-                self._until = now + (now - began)
+                self._until = time.monotonic() + _DIVE_S
             if self.trace.failed == _FAILURES:
                 branching.check_parts(viable)
             return better
@@ -138,6 +148,8 @@ class PlacedSearch:
         try:
             if not self._any(branching):
                 return Found(Ending.INFEASIBLE)
+            if self.hurry:
+                self._dive(placing, Branching(placing, buckets, self.fresh), router)
             self._deepen(placing, branching, leaf)
         except OutOfBudgetError:
             if self.best is None and not self.search.clock.over():
@@ -178,11 +190,61 @@ class PlacedSearch:
         while self.bound <= end:
             self._ceiling = min(self.bound + base * rise, self._best_top(placing))
             branching.run(self._ceiling, leaf, self._over)
-            if self.best is not None:
+            if self.best is not None and self._ceiling >= self._best_top(placing):
                 return
             self.bound = self._ceiling
             rise *= 2
         raise OutOfBudgetError
+
+    def _dive(self, placing: Placing, branching: Branching, router: Router) -> None:
+        """A first mapping: down the bounds to a placement that has paths, then local search."""
+        self._until = time.monotonic() + _DIVE_S
+        routed: list[tuple[int, ...]] = []
+
+        def leaf(places: tuple[int, ...], bound: float) -> float | None:
+            if self._try(placing, router, places, bound):
+                routed.append(places)
+                return float("-inf")
+            return None
+
+        def viable(part: dict[int, int], slack: float) -> bool:
+            del slack
+            try:
+                return router.fits(part, self._detour(), _DIVE_STEPS)
+            except UnsureError:
+                return True
+
+        branching.check_parts(viable)
+        with contextlib.suppress(OutOfBudgetError):
+            branching.run(float("inf"), leaf, self._over)
+        local = LocalSearch(placing, random.Random(self.search.seed))  # noqa: S311 (no secret)
+        for places in routed if self.fresh is None else ():
+            at = [c.index(v) for c, v in zip(placing.candidates, places, strict=True)]
+            first = local.descend(at)
+            for found in (first, *local.kicked(first, _KICKS)):
+                vertices = tuple(c[k] for c, k in zip(placing.candidates, found, strict=True))
+                self._try(placing, router, vertices, local.value(found))
+        self._until = float("inf")
+        if self.best is not None:
+            self._until = time.monotonic() + _DIVE_S
+
+    @cached_property
+    def _plain(self) -> bool:
+        """Whether paths can be found one by one: no trees, backups, rules on links."""
+        ruled = {m for rule in self.instance.rules.values for m in rule.members}
+        return all(
+            len(v.points) <= 2 and v.protection == "none" and v.id not in ruled
+            for v in self.instance.vlinks
+        )
+
+    def _detour(self) -> float:
+        """How much longer than the shortest the paths of a first mapping may be, in all."""
+        return _DETOUR * max(abs(self.bound), 1.0)
+
+    def _try(self, placing: Placing, router: Router, places: tuple[int, ...], bound: float) -> bool:
+        """Route a placement if it could be better than the best; whether it was."""
+        self._ceiling = bound + self._detour()
+        return self._better(placing, router, places, bound)
 
     def _over(self) -> bool:
         return self.search.clock.over() or time.monotonic() >= self._until
@@ -201,21 +263,31 @@ class PlacedSearch:
         self, placing: Placing, router: Router, places: tuple[int, ...], bound: float
     ) -> float | None:
         self.trace.leaves += 1
-        slack = self._top(placing) - bound
-        draft = self._routed(router, places, slack)
-        if draft is None:
+        if not self._better(placing, router, places, bound):
             self.trace.failed += 1
             return None
-        value = value_of(self.instance, self.weights, draft)
-        if value >= self.value:
-            return None
-        self.best, self.value = draft, value
         if self.search.progress is not None:
-            self.search.progress(value, self.bound)
+            self.search.progress(self.value, self.bound)
         return self._top(placing)
 
+    def _better(
+        self, placing: Placing, router: Router, places: tuple[int, ...], bound: float
+    ) -> bool:
+        """Take the cheapest paths of a placement if they beat the best; whether they do.
+
+        Paths within a slack are not the cheapest: ask again with less until there are none.
+        """
+        found = False
+        while (slack := self._top(placing) - bound) > -_ROUNDING:
+            draft = self._routed(router, places, max(slack, 0.0))
+            value = None if draft is None else value_of(self.instance, self.weights, draft)
+            if value is None or value >= self.value:
+                return found
+            self.best, self.value, found = draft, value, True
+        return found
+
     def _routed(self, router: Router, places: tuple[int, ...], slack: float) -> Draft | None:
-        if all(len(v.points) == 2 and v.protection == "none" for v in self.instance.vlinks):
+        if self._plain:
             try:
                 found = router.route(places, slack, _STEPS)
             except UnsureError:

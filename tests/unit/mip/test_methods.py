@@ -1,0 +1,58 @@
+"""The special ways against the whole program, on networks where links are scarce."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from mip_graphs import ETHERNET, GENERIC, HOST, MBPS, SWITCH, VLINK, apart, element, join, underlay
+
+from mip.exact import Clock, Search, solve_plain
+from mip.instance import compile_instance
+from mip.mapping import value_of
+from mip.model import Problem
+from mip.objectives import objective
+from mip.solvers import solver
+from mip.solving import quick, solve_additive
+
+
+def scarce(seed: int) -> Problem:
+    """Eight switches with a host each, ring and chords; links that hold one or two VLinks."""
+    rng = random.Random(seed)
+    n = 8
+    elements = [element(f"h{k}", HOST, {"cpu": rng.choice([2, 3, 4])}) for k in range(n)]
+    elements += [element(f"s{k}", SWITCH) for k in range(n)]
+    ends = {f"a{k}": (f"h{k}", f"s{k}") for k in range(n)}
+    ends |= {f"r{k}": (f"s{k}", f"s{(k + 1) % n}") for k in range(n)}
+    ends |= {f"c{k}": (f"s{k}", f"s{k + 4}") for k in range(3)}
+    for name in ends:
+        room = 100 if name[0] == "a" else rng.choice([10, 20, 30, 40])
+        elements.append(element(name, ETHERNET, {"bandwidth": room * MBPS}))
+    names = [f"v{k}" for k in range(5)]
+    asked = [element(v, GENERIC, {"cpu": rng.choice([1, 2])}) for v in names]
+    pairs = {(names[rng.randrange(k)], names[k]) for k in range(1, 5)}
+    while len(pairs) < 6:
+        pairs.add(tuple(sorted(rng.sample(names, 2))))
+    links = {f"{a}{b}": (a, b) for a, b in sorted(pairs)}
+    asked += [element(e, VLINK, {"bandwidth": rng.choice([8, 15, 20]) * MBPS}) for e in links]
+    rules = [apart(*names)] if rng.random() < 0.5 else []
+    return Problem(underlay(elements, ends), join("net", asked, links, rules))
+
+
+@pytest.mark.parametrize("group", range(4))
+def test_placements_first_equals_the_whole_program(group: int) -> None:
+    """The same optimum, or infeasible both; the fast answer is never better."""
+    for seed in range(8 * group, 8 * group + 8):
+        problem = scarce(seed)
+        weights = objective("cost").weights(problem)
+        instance = compile_instance(problem)
+        search = Search(solver("highs"), Clock(60))
+        whole = solve_plain(instance, weights, search)
+        placed = solve_additive(instance, weights, search)
+        assert placed.ending is whole.ending, seed
+        if whole.draft is not None and placed.draft is not None:
+            best = value_of(instance, weights, whole.draft)
+            assert value_of(instance, weights, placed.draft) == pytest.approx(best), seed
+            soon = quick(instance, weights, search)
+            assert soon.draft is not None
+            assert value_of(instance, weights, soon.draft) >= best - 1e-6
