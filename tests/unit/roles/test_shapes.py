@@ -10,10 +10,12 @@ from fakes.shells import Fabric
 from fakes.world import (
     BROKER,
     PART,
+    SPLIT,
     TIMING,
     FakeClock,
     Federation,
     Machine,
+    provider,
     request,
     settle,
 )
@@ -138,6 +140,56 @@ def test_brokers_stand_where_providers_stand(tmp_path, clock):
     assert below.empty()
     top.stop()
     below.stop()
+
+
+def broker(folder, name, clock, peers, *, transits=(), grants=()) -> Machine:
+    """A broker over machines that are there already."""
+    me = Caller(Kind.ROLE, name)
+    table = {
+        "kind": "vnp",
+        "name": name,
+        "api": {"listen": "127.0.0.1:0"},
+        "store": {"url": f"sqlite:///{folder / name}.db"},
+        "pip": [{"name": n, "url": f"http://{n}/RPC2"} for n in peers],
+        "transit": list(transits),
+        "grant": list(grants),
+        "timing": TIMING,
+    }
+    wires = {f"http://{n}/RPC2": Loopback(m.role.service, me) for n, m in peers.items()}
+    return Machine(parse(table, folder), clock, wires)
+
+
+def test_a_transit_leads_through_a_broker_to_its_providers_end_point(tmp_path, clock):
+    """`sp` joins `mid.t1`, which is Berlin's, to Munich's own."""
+
+    def grant(caller: str, last: int) -> dict[str, object]:
+        span = {"min": 2000, "max": last}
+        return {"caller": f"cloudnet:role:{caller}", "endpoint": "t1", "vlan": span}
+
+    berlin = provider(
+        tmp_path, "berlin", "munich", "b", clock, settings={"grant": [grant("mid", 2049)]}
+    )
+    munich = provider(
+        tmp_path, "munich", "berlin", "a", clock, settings={"grant": [grant("sp", 2049)]}
+    )
+    mid = broker(tmp_path, "mid", clock, {"berlin": berlin}, grants=[grant("sp", 2009)])
+    transit = {"id": "tr", "ends": ["mid.t1", "munich.t1"]}
+    top = broker(tmp_path, "sp", clock, {"mid": mid, "munich": munich}, transits=[transit])
+    machines = (top, mid, berlin, munich)
+    offer = request(top, SPLIT)
+    assert offer["state"] == "held", offer["reasons"]
+    fabric = Fabric([berlin.site, munich.site])
+    assert fabric.reached(("app", "app-db")) == {("db", "app-db")}
+    assert fabric.reached(("web", "web-db")) == {("db", "web-db")}
+    tags_used = {tag for _, tag in berlin.site.agents["tbr"].admitted.values()}
+    assert tags_used <= set(range(2000, 2010))
+    assert top.call("negotiation.confirm", offer["offer"])["state"] == "confirmed"
+    top.call("negotiation.release", "shop")
+    settle(machines)
+    assert berlin.site.empty()
+    assert munich.site.empty()
+    for machine in machines:
+        machine.stop()
 
 
 def test_of_many_at_once_no_more_are_held_than_fit(pip):
