@@ -325,16 +325,20 @@ class World:
         controller = Client(site.controller_url, site.internal, timeout_s=10)
         tunnels = Client(site.agents[site.tunnel_host].url, site.internal, timeout_s=10)
 
-        def complete() -> bool:
+        def missing() -> str:
             seen = controller.call("topology.get")
-            return (
-                len(seen["switches"]) == len(site.switches)
-                and len([link for link in seen["links"] if link["up"]]) >= site.fabric_links
-                and tunnels.call("tunnel.status", blueprint.TUNNEL)["up"]
-            )
+            links = [link for link in seen["links"] if link["up"]]
+            tunnel = tunnels.call("tunnel.status", blueprint.TUNNEL)
+            if len(seen["switches"]) < len(site.switches):
+                return f"{len(seen['switches'])} of {len(site.switches)} switches are connected"
+            if len(links) < site.fabric_links:
+                return f"{len(links)} of {site.fabric_links} links between switches are seen"
+            return "" if tunnel["up"] else f"the tunnel is down: {tunnel['reason']}"
 
         try:
-            self.processes.wait_until(complete, f"{site.name}'s fabric", timeout_s=60)
+            self.processes.wait_until(lambda: not missing(), f"{site.name}'s fabric", timeout_s=60)
+        except TimeoutError as exc:
+            raise TimeoutError(f"{exc}: {missing()}") from exc
         finally:
             controller.close()
             tunnels.close()
