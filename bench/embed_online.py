@@ -26,7 +26,9 @@ from rdl.graph import Graph
 
 LIFE = 1000.0
 LOADS = {"low": 0.01, "medium": 0.03, "high": 0.08}
-"""Arrivals per unit of time; a CloudNet lives a thousand units on average."""
+"""Arrivals per unit of time; a CloudNet lives a thousand units on average. `COUNT` requests each."""
+
+COUNT = 100
 
 Embedder = Callable[[Problem], Result]
 
@@ -185,7 +187,7 @@ def main() -> None:
         for seed in range(found.seeds):
             substrate = world(seed)
             for name, embedder in (("ours", ours), ("rank", ranked)):
-                account = run(substrate, embedder, rate, 150, seed)
+                account = run(substrate, embedder, rate, COUNT, seed)
                 share = account.accepted / account.offered
                 ratio = account.revenue / max(account.cost, 1e-9)
                 middle = statistics.median(account.seconds or [0.0])

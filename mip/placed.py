@@ -40,11 +40,13 @@ _FAILURES = 10
 
 _ROUNDING = 1e-9
 
+_SOON_S = 0.02
 _DIVE_S = 0.15
 _DIVE_STEPS = 300
 _DETOUR = 0.3
-_KICKS = 30
-"""A first mapping: seconds, path steps for a part, detours as a share of the bound, kicks."""
+_KICKS = 12
+"""A first mapping: seconds of search, then of diving; path steps for a part; detours as a share of
+the bound; kicks."""
 
 _PART_STEPS = 1_000
 """Path steps for a part of a placement."""
@@ -116,6 +118,8 @@ class PlacedSearch:
     trace: Trace = field(default_factory=Trace)
     _ceiling: float = float("inf")
     _until: float = float("inf")
+    _patience: float = 0.0
+    _proven: bool = False
 
     def run(self, cells: int = CELLS) -> Found | None:
         """Search until nothing better is left or the time is over; None if it isn't the way.
@@ -123,6 +127,7 @@ class PlacedSearch:
         Args:
             cells: how large tables may be; smaller is sooner ready and less sharp.
         """
+        began = time.monotonic()
         metric = Metric(self.instance, self.weights)
         placing = build_placing(self.instance, self.weights, metric)
         buckets = eliminate(placing, cells)
@@ -132,8 +137,8 @@ class PlacedSearch:
 
         def leaf(places: tuple[int, ...], bound: float) -> float | None:
             better = self._leaf(placing, router, places, bound)
-            if better is not None and self.hurry and self._until == float("inf"):
-                self._until = time.monotonic() + _DIVE_S
+            if better is not None and self.hurry:
+                self._until = min(self._until, time.monotonic() + self._patience)
             if self.trace.failed == _FAILURES:
                 branching.check_parts(viable)
             return better
@@ -148,9 +153,11 @@ class PlacedSearch:
         try:
             if not self._any(branching):
                 return Found(Ending.INFEASIBLE)
-            if self.hurry:
+            if self.hurry and not self._soon(placing, branching, leaf, time.monotonic() - began):
                 self._dive(placing, Branching(placing, buckets, self.fresh), router)
-            self._deepen(placing, branching, leaf)
+            if not self.hurry or self.best is None:
+                self._deepen(placing, branching, leaf)
+                self._proven = True
         except OutOfBudgetError:
             if self.best is None and not self.search.clock.over():
                 return None
@@ -158,6 +165,8 @@ class PlacedSearch:
             return Found(ending, self.best, self.bound)
         finally:
             self.trace.nodes = branching.tally.nodes
+        if not self._proven:
+            return Found(Ending.FEASIBLE, self.best, min(self.bound, self.value))
         bound = min(self.value, max(self.bound, self._best_top(placing)))
         return Found(Ending.OPTIMAL, self.best, bound if self.search.gap else self.value)
 
@@ -196,6 +205,16 @@ class PlacedSearch:
             rise *= 2
         raise OutOfBudgetError
 
+    def _soon(self, placing: Placing, branching: Branching, leaf: Leaf, seconds: float) -> bool:
+        """Whether the search finds something in about the `seconds` that the tables took."""
+        self._until = time.monotonic() + max(_SOON_S, seconds)
+        self._patience = seconds / 2
+        with contextlib.suppress(OutOfBudgetError):
+            self._deepen(placing, branching, leaf)
+            self._proven = True
+        self._until = float("inf")
+        return self.best is not None
+
     def _dive(self, placing: Placing, branching: Branching, router: Router) -> None:
         """A first mapping: down the bounds to a placement that has paths, then local search."""
         self._until = time.monotonic() + _DIVE_S
@@ -225,8 +244,6 @@ class PlacedSearch:
                 vertices = tuple(c[k] for c, k in zip(placing.candidates, found, strict=True))
                 self._try(placing, router, vertices, local.value(found))
         self._until = float("inf")
-        if self.best is not None:
-            self._until = time.monotonic() + _DIVE_S
 
     @cached_property
     def _plain(self) -> bool:
