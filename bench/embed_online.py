@@ -26,7 +26,7 @@ from rdl.graph import Graph
 
 LIFE = 1000.0
 LOADS = {"low": 0.01, "medium": 0.03, "high": 0.08}
-"""Arrivals per unit of time; a CloudNet lives a thousand units on average. `COUNT` requests each."""
+"""Arrivals per unit of time; a CloudNet lives a thousand units on average."""
 
 COUNT = 100
 
