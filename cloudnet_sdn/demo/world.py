@@ -36,6 +36,7 @@ VNP = "vnp"
 CUSTOMER = "demo"
 OPERATOR = "demo"
 LOCK = "world.lock"
+PORTS = range(20000, 32000)
 ROOT = Path(__file__).resolve().parents[2]
 TESTBED = ROOT / "mininet" / "testbed.py"
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's Mininet is installed for it
@@ -370,12 +371,27 @@ def unused_prefix() -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """That many TCP ports on loopback that nobody listens on right now."""
-    with contextlib.ExitStack() as stack:
-        socks = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for sock in socks:
-            sock.bind(("127.0.0.1", 0))
-        return [int(sock.getsockname()[1]) for sock in socks]
+    """That many TCP ports on loopback that nobody listens on right now.
+
+    They lie below the range from which the kernel takes the ports of outgoing connections: there
+    one could be taken before its server binds it, or a switch that calls a controller which isn't
+    up yet could connect to itself.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        if port not in found and _is_free(port):
+            found.append(port)
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as sock:
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _located(provider: str, got: dict[str, Any]) -> Located:

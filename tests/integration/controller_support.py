@@ -7,7 +7,6 @@ import itertools
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import ServerProxy
+
+from fakes.ports import free_port
 
 LISTEN = """
 import socket, struct, sys
@@ -43,14 +44,7 @@ def run(*command: str, check: bool = True, timeout: float = 20.0) -> str:
     return done.stdout
 
 
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(holds: Callable[[], Any], timeout: float = 8.0) -> Any:
+def until(holds: Callable[[], Any], timeout: float = 20.0) -> Any:
     """Wait for something to hold; answer it."""
     deadline = time.monotonic() + timeout
     while True:

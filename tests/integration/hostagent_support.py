@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from fakes.ports import free_port
 
 from cloudnet_sdn import pki
 from cloudnet_sdn.wire.client import Client
@@ -53,13 +54,6 @@ def until(look: Callable[[], T], done: Callable[[T], bool], timeout_s: float = 1
             raise AssertionError(f"not within {timeout_s} s; last seen: {seen}")
         time.sleep(0.05)
     return seen
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody uses right now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def inside(netns: str, action: Callable[[], T]) -> T:

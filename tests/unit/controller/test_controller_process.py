@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fakes.ports import free_port
 
 from cloudnet_sdn.pki import init_authority, issue
 from cloudnet_sdn.wire.client import Client
@@ -19,12 +20,6 @@ from cloudnet_sdn.wire.faults import Forbidden, PeerAway, Unauthenticated
 from cloudnet_sdn.wire.tls import TlsFiles
 
 Start = Callable[..., subprocess.Popen[str]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def await_port(port: int, timeout: float = 15.0) -> None:
