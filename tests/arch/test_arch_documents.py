@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from cloudnet_sdn.cli.app import COMMANDS
 from cloudnet_sdn.cli.outcome import Exit
+from hostagent import config
 from rdl.load import load
+from ryu_apps.settings import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -48,3 +51,12 @@ def test_the_readme_has_every_exit_code():
     assert line is not None
     shown = [int(code) for code in re.findall(r"(\d) \w", line[0])]
     assert shown == sorted(code for code in Exit if code != Exit.INTERRUPTED)
+
+
+def test_the_shells_configurations_on_the_operating_page_are_taken(tmp_path):
+    controller, agent = re.findall(r"```toml\n(.*?)```", TEXT["operating.md"], re.DOTALL)[3:]
+    assert [c.name for c in settings_of(tomllib.loads(controller)).callers] == ["berlin"]
+    (tmp_path / "agent.toml").write_text(agent)
+    found = config.load(tmp_path / "agent.toml")
+    assert found.bridge is not None
+    assert (found.provider, found.bridge.uplinks) == ("berlin", ("b-sn1-eth1",))

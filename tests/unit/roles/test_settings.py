@@ -26,7 +26,7 @@ def settings(text: str):
 
 
 def test_the_files_on_the_operating_page_are_taken():
-    pip, vnp, both = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    pip, vnp, both, *_ = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     found = settings(pip + both)
     assert found.kind is RoleKind.PIP
     assert found.grant[0].vlan.max == 2099
