@@ -1,5 +1,7 @@
 """The first schema."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
@@ -10,7 +12,7 @@ branch_labels = None
 depends_on = None
 
 _LONG = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-_EXACT = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+_EXACT: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
