@@ -11,7 +11,7 @@ import click
 
 from cloudnet_sdn.cli.documents import FILE, read_graph
 from cloudnet_sdn.cli.outcome import Exit
-from cloudnet_sdn.cli.output import Format, emit, format_option, pairs, rows
+from cloudnet_sdn.cli.output import Format, emit, format_option, output_option, pairs, rows
 from cloudnet_sdn.cli.progress import working
 from rdl.graph import Layer
 
@@ -50,12 +50,7 @@ def _share(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     metavar="S",
     help="Stop after S seconds with the best plan found.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Draw the front of freed against cost there (SVG).",
-)
+@output_option("Draw the front of freed against cost there (SVG).")
 @format_option
 def consolidate(
     *,

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cloudnet_sdn.cli.documents import FILE, read_bytes, shown
-from cloudnet_sdn.cli.output import talk
+from cloudnet_sdn.cli.output import output_option, talk
 from rdl.graph import Graph
 
 FOREIGN = re.compile(rb"\s*(?:<|\?SNDlib|\{(?!\s*[\"']?rdl[\"']?\s*:))")
@@ -25,12 +25,7 @@ FOREIGN = re.compile(rb"\s*(?:<|\?SNDlib|\{(?!\s*[\"']?rdl[\"']?\s*:))")
     show_default=True,
     help="What to write: RDL, the same as JSON, or an IETF network topology (JSON).",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to, instead of stdout.",
-)
+@output_option("Where to, instead of stdout.")
 @click.option("--name", default="", help="The graph's name where the file has none.")
 @click.option("--hosts", is_flag=True, help="Put a host at each place of a topology.")
 @click.option(

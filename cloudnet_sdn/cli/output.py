@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -54,6 +55,12 @@ def format_option(command: F) -> F:
         help="How to print the result.",
         show_default=True,
     )(command)
+
+
+def output_option(text: str) -> Callable[[F], F]:
+    """Add `-o FILE`, passed as `output`; `text` says what is written there."""
+    file = click.Path(dir_okay=False, path_type=Path)
+    return click.option("-o", "--output", type=file, help=text)
 
 
 def emit(fmt: Format, data: Any, table: Callable[[], None]) -> None:

@@ -8,6 +8,7 @@ import click
 
 from cloudnet_sdn.cli.documents import FILE, read_document, shown
 from cloudnet_sdn.cli.outcome import Exit, Failed
+from cloudnet_sdn.cli.output import output_option
 from rdl.graph import Graph, MappingGraph
 
 KINDS = ("svg", "dot", "mmd", "graphml")
@@ -15,12 +16,7 @@ KINDS = ("svg", "dot", "mmd", "graphml")
 
 @click.command()
 @click.argument("file", type=FILE)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to; the suffix picks the kind: .svg, .dot, .mmd (Mermaid), .graphml.",
-)
+@output_option("Where to; the suffix picks the kind: .svg, .dot, .mmd (Mermaid), .graphml.")
 @click.option("--kind", type=click.Choice(KINDS), help="The kind, where the suffix doesn't tell.")
 @click.option(
     "--embedded",

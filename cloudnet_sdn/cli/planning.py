@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cloudnet_sdn.cli.documents import FILE, read_graph
-from cloudnet_sdn.cli.output import Format, emit, format_option, pairs, rows
+from cloudnet_sdn.cli.output import Format, emit, format_option, output_option, pairs, rows
 from cloudnet_sdn.cli.progress import Say, working
 from rdl.graph import Layer
 
@@ -47,12 +47,7 @@ TIME_LIMIT_S = 30.0
     show_default=True,
     help="How to look for a mapping.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the mapping there (RDL, mapping).",
-)
+@output_option("Write the mapping there (RDL, mapping).")
 @format_option
 def plan(
     *,
