@@ -14,7 +14,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embed_instances import MBPS, request, underlay, waxman
 from embed_report import options, verdict
@@ -22,10 +22,10 @@ from embed_report import options, verdict
 from mip.embedding import embed, mapping_graph
 from mip.model import Embedded, Options, Problem, Result, Status
 from mip.verify import verify
-from rdl.graph import Graph
+from rdl.graph import Amount, Graph
 
 LIFE = 1000.0
-LOADS = {"low": 0.01, "medium": 0.03, "high": 0.08}
+LOADS = {"low": 0.01, "medium": 0.05, "high": 0.2}
 """Arrivals per unit of time; a CloudNet lives a thousand units on average."""
 
 COUNT = 100
@@ -57,7 +57,12 @@ def asked(rng: random.Random) -> Graph:
     """One request."""
     size = rng.randint(2, 10)
     pairs = sum(rng.random() < 0.5 for _ in range(size * (size - 1) // 2))
-    return request(rng, size, max(size - 1, pairs), None, demand=(1, 20))
+    graph = request(rng, size, max(size - 1, pairs), None, demand=(1, 50))
+    sized = {
+        e.id: replace(e, resources={"cpu": Amount(rng.randint(1, 20))}) if e.is_node else e
+        for e in graph.elements.values()
+    }
+    return replace(graph, elements=sized)
 
 
 def ours(problem: Problem) -> Result:

@@ -17,6 +17,7 @@ from mip.arcflow import Scope
 from mip.capacity import Use, key_of
 from mip.departures import Departures
 from mip.exact import Clock, Found, Search, solve_plain
+from mip.hosts import nodes_alone
 from mip.instance import Instance, Kind, scaled_down
 from mip.linear import Ending
 from mip.mapping import Draft, draft_use, is_element, value_of
@@ -30,6 +31,11 @@ _SHARE = 0.6
 """The part of the time for this way; the rest is for the whole program."""
 
 _MOMENT_S = 0.5
+_NODES_S = 2.0
+_TOLERANCE = Fraction(1, 10**5)
+_PROBE_S = 1.0
+_PROBE_SHARE = 0.1
+_UNLIMITED_S = 60.0
 _TIE_SHARE = 0.3
 _TIE_S = 3.0
 
@@ -45,26 +51,66 @@ def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
     if not placeable(instance, cost) or any(v.protection != "none" for v in instance.vlinks):
         return solve_plain(instance, weights, search)
     stepping = _Stepping(instance, cost, part_of(search, _SHARE))
-    low = floor_of(instance)
+    low = max(floor_of(instance), _floor_of_nodes(instance, search))
     best = stepping.at(low)
     if best is not None:
         return _cheapest(stepping, best, low, weights, search)
-    best = None if stepping.unsure else stepping.at(Fraction(1))
-    if best is None and not stepping.unsure:
-        return Found(Ending.INFEASIBLE)
-    while best is not None and not stepping.unsure:
+    proven = None if stepping.unsure else low
+    best = stepping.at(Fraction(1))
+    if best is None:
+        ended = Found(Ending.INFEASIBLE)
+        return finish(instance, weights, search, float(low), None) if stepping.unsure else ended
+    best, proven = _halved(stepping, best, low, proven)
+    high = peak_of(instance, best)
+    while proven is None or level_above(instance, proven) < high:
+        below = level_below(instance, high)
+        draft = stepping.at(below, patient=True)
+        if draft is not None:
+            best, high = draft, peak_of(instance, draft)
+        elif stepping.unsure:
+            bound = float(low if proven is None else max(low, proven)) * weights.peak
+            return finish(instance, weights, search, bound, Found(Ending.FEASIBLE, best))
+        else:
+            proven = below
+    return _cheapest(stepping, best, high, weights, search)
+
+
+def _halved(
+    stepping: _Stepping, best: Draft, low: Fraction, proven: Fraction | None
+) -> tuple[Draft, Fraction | None]:
+    """Halve the range between `low` and the peak of `best`.
+
+    What isn't answered soon counts as impossible for the while; the second value is the highest
+    share that is proven to be.
+    """
+    instance = stepping.instance
+    while not stepping.search.clock.over():
         high = peak_of(instance, best)
         step = level_above(instance, low)
         if step >= high:
-            return _cheapest(stepping, best, high, weights, search)
+            break
         middle = level_above(instance, (low + high) / 2)
-        draft = stepping.at(middle if middle < high else step)
+        share = middle if middle < high else step
+        draft = stepping.at(share)
         if draft is not None:
             best = draft
-        elif not stepping.unsure:
-            low = middle if middle < high else step
-    bound = float(low) * weights.peak
-    return finish(instance, weights, search, bound, Found(Ending.FEASIBLE, best))
+            continue
+        low = share
+        if not stepping.unsure:
+            proven = share
+    return best, proven
+
+
+def _floor_of_nodes(instance: Instance, search: Search) -> Fraction:
+    """The lowest peak that the VNodes alone allow, as a level; 0 where it isn't known soon."""
+    alone = nodes_alone(instance)
+    quick = replace(search, solver=prompt_solver(), clock=Clock(_NODES_S), progress=None, gap=0.0)
+    found = solve_plain(alone, Weights(peak=1.0), quick)
+    if found.draft is None or found.ending is not Ending.OPTIMAL:
+        return Fraction(0)
+    peak = peak_of(alone, found.draft)
+    apart = peak - level_below(alone, peak) > _TOLERANCE  # else the solver may have mixed them up
+    return peak if apart else Fraction(0)
 
 
 def _cheapest(
@@ -89,19 +135,24 @@ class _Stepping:
     search: Search
     unsure: bool = False
 
-    def at(self, share: Exact) -> Draft | None:
-        """A mapping with a peak of at most `share`, None if there is none.
+    def at(self, share: Exact, *, patient: bool = False) -> Draft | None:
+        """A mapping with a peak of at most `share`, None if there is none or it isn't known.
 
         Placements are tried for a moment; then the whole program is asked for any mapping, on the
         hosts that VLinks can leave.
         """
+        self.unsure = False
         tight = scaled_down(self.instance, share)
         if any(not p.candidates for p in tight.points):
             return None
-        moment = replace(self.search, clock=Clock(min(_MOMENT_S, self.search.clock.left() or 1e9)))
+        left = self.search.clock.left() or _UNLIMITED_S
+        moment = replace(self.search, clock=Clock(min(_MOMENT_S, left)))
         found = PlacedSearch(tight, self.cost, moment, hurry=True).run()
         if found is None or (found.draft is None and found.ending is not Ending.INFEASIBLE):
-            prober = replace(self.search, solver=prompt_solver())
+            most = left if patient else max(_PROBE_S, left * _PROBE_SHARE)
+            prober = replace(
+                self.search, solver=prompt_solver(), clock=Clock(min(left, most)), progress=None
+            )
             found = solve_plain(tight, Weights(), prober, scope=Scope(hosts=leavable(tight)))
         if found.draft is None and found.ending is not Ending.INFEASIBLE:
             self.unsure = True
@@ -172,6 +223,19 @@ def level_above(instance: Instance, share: Exact) -> Fraction:
             steps = math.floor(room / grids[key[1]]) + 1
             level = (instance.use.peak(key) + steps * grids[key[1]]) / Fraction(capacity)
             best = min(best, level)
+    return best
+
+
+def level_below(instance: Instance, share: Exact) -> Fraction:
+    """The highest value below `share` that the peak could take."""
+    best = Fraction(0)
+    for key, capacity in instance.capacity.items():
+        if capacity and is_element(key):
+            grid = _grid(instance, key[1])
+            used = Fraction(instance.use.peak(key))
+            room = Fraction(share) * Fraction(capacity) - used
+            if grid and room > 0:
+                best = max(best, (used + (math.ceil(room / grid) - 1) * grid) / Fraction(capacity))
     return best
 
 
