@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from hostagent.command import CommandFailedError, detach
@@ -63,7 +64,9 @@ def configuration(tunnel: TunnelConfig, tap: str, files: Path) -> str:
         "persist-key",
         "user nobody",
         "group nogroup",
-        f"management {_quoted(files.with_suffix('.sock'))} unix",
+        # By its bare name: the whole path of a socket may have 107 characters at most.
+        f"cd {_quoted(files.parent)}",
+        f"management {_quoted(Path(files.name).with_suffix('.sock'))} unix",
         f"writepid {_quoted(files.with_suffix('.pid'))}",
         f"log {_quoted(files.with_suffix('.log'))}",
         "verb 3",
@@ -137,13 +140,23 @@ class OpenVpn:
         if self.pid() is None:
             return "OpenVPN does not run"
         try:
-            with socket.socket(socket.AF_UNIX) as link:
+            with _directory(self._socket.parent) as folder, socket.socket(socket.AF_UNIX) as link:
                 link.settimeout(_ANSWER_S)
-                link.connect(str(self._socket))
+                link.connect(f"{folder}/{self._socket.name}")
                 link.sendall(b"state\n")
                 return _state(link)
         except OSError:
             return "OpenVPN does not answer"
+
+
+@contextlib.contextmanager
+def _directory(path: Path) -> Iterator[str]:
+    """A short name for a directory, however long its path."""
+    descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def _state(link: socket.socket) -> str:

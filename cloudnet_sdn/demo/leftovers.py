@@ -1,8 +1,8 @@
 """What is on this machine that a demo could leave behind, before and after, as sets.
 
-A snapshot names namespaces, bridges, network devices, processes and temporary files that bear a
-mark of ours; what is in the later snapshot and not in the earlier one was left behind. What others
-do on the machine meanwhile is none of our business: processes are ours by an entry in their
+A snapshot names namespaces, bridges, network devices and processes that bear a mark of ours; what
+is in the later snapshot and not in the earlier one was left behind. Files are all below the demo's
+directory, temporary ones too. What others do on the machine is none of our business: processes are ours by an entry in their
 environment, which children inherit, emulated nodes by the prefix of their names, and the VNodes'
 namespaces (and with them their ports) are those that the agents named while they ran.
 """
@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +46,6 @@ def snapshot(state: Path, prefix: str, namespaces: Collection[str] = ()) -> Snap
             + [f"bridge {b}" for b in _bridges() if node.fullmatch(b)]
             + [f"device {d}" for d in _names("/sys/class/net") if node.fullmatch(d)]
             + [f"process {p}" for p in _processes(f"{MARK}={state}")]
-            + [f"file {p}" for p in Path(tempfile.gettempdir()).glob("cloudnet*")]
         )
     )
 

@@ -76,7 +76,8 @@ class World:
     ) -> None:
         self.state = state.resolve()
         self.prefix = unused_prefix()
-        self.processes = Processes(self.state / "logs", {**os.environ, MARK: str(self.state)})
+        mine = {MARK: str(self.state), "TMPDIR": str(self.state / "tmp")}
+        self.processes = Processes(self.state / "logs", {**os.environ, **mine})
         self.commands: dict[str, list[str]] = {}
         self.testbed: dict[str, Any] = {}
         self.sites: dict[str, blueprint.Site] = {}
@@ -208,10 +209,11 @@ class World:
             self._sweep_hosts()
             self._clean_testbed()
             self._forget()
+        (self.state / "tmp").mkdir(exist_ok=True)
 
     def _forget(self) -> None:
         """Remove every file of ours but the lock."""
-        for name in (*blueprint.SITES, VNP, "federation", "people", "testbed", "logs"):
+        for name in (*blueprint.SITES, VNP, "federation", "people", "testbed", "logs", "tmp"):
             shutil.rmtree(self.state / name, ignore_errors=True)
         (self.state / "demo.json").unlink(missing_ok=True)
 

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.ovs  # for root; Open vSwitch itself has no part in it
 def lab(tmp_path_factory, open_vswitch, need):
     for program in ("openvpn", "nft"):
         need(program)
-    laboratory = Lab(tmp_path_factory.mktemp("lab"))
+    # A socket's path may have 107 characters, a directory's is as long as its owner likes.
+    laboratory = Lab(tmp_path_factory.mktemp("lab" + "-and-more" * 10))
     try:
         yield laboratory
     finally:
