@@ -2,9 +2,10 @@
 
 A snapshot names namespaces, bridges, network devices and processes that bear a mark of ours; what
 is in the later snapshot and not in the earlier one was left behind. Files are all below the demo's
-directory, temporary ones too. What others do on the machine is none of our business: processes are ours by an entry in their
-environment, which children inherit, emulated nodes by the prefix of their names, and the VNodes'
-namespaces (and with them their ports) are those that the agents named while they ran.
+directory, temporary ones too. What others do on the machine is none of our business: processes are
+ours by an entry in their environment, which children inherit, emulated nodes by the prefix of their
+names, and the VNodes' namespaces (and with them their ports) are those that the agents named while
+they ran.
 """
 
 from __future__ import annotations
