@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,8 @@ class OpenVpn:
         self._log = files.with_suffix(".log")
         self._socket = files.with_suffix(".sock")
         self._netns = netns
+        self._asking = threading.Lock()
+        self._told, self._told_at = "", 0.0
 
     def ensure(self) -> bool:
         """It runs with this configuration; adopts one that does. Answers whether it had to start.
@@ -136,17 +139,36 @@ class OpenVpn:
         return pid if os.fsencode(self._file) in command else None
 
     def state(self) -> str:
-        """What it says of itself, `CONNECTED` when frames cross, or why it says nothing."""
-        if self.pid() is None:
-            return "OpenVPN does not run"
-        try:
-            with _directory(self._socket.parent) as folder, socket.socket(socket.AF_UNIX) as link:
-                link.settimeout(_ANSWER_S)
-                link.connect(f"{folder}/{self._socket.name}")
-                link.sendall(b"state\n")
-                return _state(link)
-        except OSError:
-            return "OpenVPN does not answer"
+        """What it says of itself, `CONNECTED` when frames cross, or why it says nothing.
+
+        OpenVPN talks to one at a time and takes no calls meanwhile: those who ask while somebody
+        else does share one answer.
+        """
+        asked_at = time.monotonic()
+        with self._asking:
+            if self._told_at < asked_at:
+                self._told = self._ask()
+                self._told_at = time.monotonic()
+            return self._told
+
+    def _ask(self) -> str:
+        deadline = time.monotonic() + _ANSWER_S
+        while self.pid() is not None:
+            try:
+                return self._converse()
+            except OSError:
+                # It takes a moment from the end of a conversation to the next call.
+                if time.monotonic() > deadline:
+                    return "OpenVPN does not answer"
+                time.sleep(0.02)
+        return "OpenVPN does not run"
+
+    def _converse(self) -> str:
+        with _directory(self._socket.parent) as folder, socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(_ANSWER_S)
+            link.connect(f"{folder}/{self._socket.name}")
+            link.sendall(b"state\n")
+            return _state(link)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,13 @@ def test_only_admitted_tags_cross(sites, clean):
     assert crossing(sites, everything) == {}
     assert sites[0][0].call("tunnel.status", "t1")["tags"] == [2001]
     assert sites[1][0].call("tunnel.status", "t1")["tags"] == []
+
+
+def test_many_may_ask_at_the_same_time(sites, clean):
+    agent, _ = sites[0]
+    with ThreadPoolExecutor(8) as pool:
+        looks = pool.map(lambda _: agent.call("tunnel.status", "t1"), range(80))
+        assert {(look["up"], look["reason"]) for look in looks} == {(True, "")}
 
 
 def test_a_tag_has_one_key(sites, clean):
