@@ -25,10 +25,10 @@ from mip.verify import verify
 from rdl.graph import Amount, Graph
 
 LIFE = 1000.0
-LOADS = {"low": 0.01, "medium": 0.05, "high": 0.2}
+LOADS = {"low": 0.02, "medium": 0.3, "high": 0.6}
 """Arrivals per unit of time; a CloudNet lives a thousand units on average."""
 
-COUNT = 100
+COUNT = 160
 
 Embedder = Callable[[Problem], Result]
 

@@ -59,6 +59,7 @@ _PROGRAMS = 30
 """Placements whose paths need a program of their own before one program takes over."""
 
 _STEPS = 20_000
+_HURRIED_STEPS = 3_000
 """Path steps for one placement before the whole program decides on its paths."""
 
 
@@ -120,6 +121,7 @@ class PlacedSearch:
     _until: float = float("inf")
     _patience: float = 0.0
     _proven: bool = False
+    _doubt: bool = False
 
     def run(self, cells: int = CELLS) -> Found | None:
         """Search until nothing better is left or the time is over; None if it isn't the way.
@@ -165,7 +167,7 @@ class PlacedSearch:
             return Found(ending, self.best, self.bound)
         finally:
             self.trace.nodes = branching.tally.nodes
-        if not self._proven:
+        if not self._proven or self._doubt:
             return Found(Ending.FEASIBLE, self.best, min(self.bound, self.value))
         bound = min(self.value, max(self.bound, self._best_top(placing)))
         return Found(Ending.OPTIMAL, self.best, bound if self.search.gap else self.value)
@@ -195,13 +197,15 @@ class PlacedSearch:
         usual = sum(_usual(table) for table in placing.pairs.values())
         base = max(abs(self.bound), _USUAL * usual, placing.step)
         rise = _HURRIED_RISE if self.hurry else _RISE
-        end = self.bound + 2 * max(base, usual)
-        while self.bound <= end:
-            self._ceiling = min(self.bound + base * rise, self._best_top(placing))
+        floor = self.bound
+        end = floor + 2 * max(base, usual)
+        while floor <= end:
+            self._ceiling = min(floor + base * rise, self._best_top(placing))
             branching.run(self._ceiling, leaf, self._over)
             if self.best is not None and self._ceiling >= self._best_top(placing):
                 return
-            self.bound = self._ceiling
+            floor = self._ceiling
+            self.bound = self.bound if self._doubt else floor
             rise *= 2
         raise OutOfBudgetError
 
@@ -306,8 +310,11 @@ class PlacedSearch:
     def _routed(self, router: Router, places: tuple[int, ...], slack: float) -> Draft | None:
         if self._plain:
             try:
-                found = router.route(places, slack, _STEPS)
+                found = router.route(places, slack, _HURRIED_STEPS if self.hurry else _STEPS)
             except UnsureError:
+                if self.hurry:
+                    self._doubt = True
+                    return None
                 return self._by_program(places)
             if found is None:
                 return None

@@ -26,7 +26,7 @@ from typing import IO, Any
 
 from mip.errors import EmbeddingError, SolverError
 from mip.linear import Progress
-from mip.model import Options, Problem, Result
+from mip.model import Options, Problem, Result, Status
 
 _HEADER = struct.Struct(">Q")
 
@@ -189,15 +189,27 @@ def solve_in_process(
     return Solving(Job("mip.embedding:embed", (problem, options or Options())), progress)
 
 
-def embed_in_process(problem: Problem, options: Options | None = None) -> Result:
+def embed_in_process(
+    problem: Problem, options: Options | None = None, *, grace: float = 10.0
+) -> Result:
     """As `embed`, waiting, with the solving in a process of its own.
+
+    Args:
+        problem: as for `embed`.
+        options: as for `embed`; with a time limit the process is ended some time after it,
+            whatever it is doing, and the result is a `timeout`.
+        grace: how long after, in seconds.
 
     Raises:
         EmbeddingError: as `embed`.
     """
+    options = options or Options()
+    limit = options.time_limit
     solving = solve_in_process(problem, options)
     try:
-        result = solving.result()
+        result = solving.result(None if limit is None else limit + grace)
+    except TimeoutError:
+        return Result(Status.TIMEOUT, options.objective)
     finally:
         solving.cancel()
     if not isinstance(result, Result):

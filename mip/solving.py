@@ -82,6 +82,8 @@ def quick(instance: Instance, weights: Weights, search: Search) -> Found:
             return found
         if found is None or search.clock.over():
             break
+    if search.clock.over():
+        return Found(Ending.UNKNOWN)
     return solve_plain(instance, weights, search)
 
 
