@@ -215,13 +215,12 @@ def _controller(machine: Machine) -> Iterator[Finding]:
 
 
 def _agent(machine: Machine) -> Iterator[Finding]:
-    for distribution in ("ovs", "pyroute2"):
-        version = machine.version(distribution)
-        if version:
-            yield Finding(distribution, State.OK, version)
-        else:
-            mend = "pip install 'cloudnet-sdn[agent]'"
-            yield Finding(distribution, State.MISSING, "not installed; it is for agents", mend)
+    version = machine.version("ovs")
+    if version:
+        yield Finding("ovs", State.OK, version)
+    else:
+        mend = "pip install 'cloudnet-sdn[agent]'"
+        yield Finding("ovs", State.MISSING, "not installed; it is for agents", mend)
 
 
 def _solvers(machine: Machine) -> Iterator[Finding]:

@@ -70,7 +70,7 @@ def test_the_versions_agree():
         ("cloudnet_sdn.wire.rpc", {"rdl", "mip", "sqlalchemy", "cheroot", "eventlet"}),
         ("cloudnet_sdn.wire.client", {"rdl", "mip", "sqlalchemy", "cheroot"}),
         ("mip.model", {"pulp", "networkx"}),
-        ("hostagent", {"ovs", "pyroute2", "sqlalchemy"}),
+        ("hostagent", {"ovs", "sqlalchemy"}),
     ],
 )
 def test_importing_stays_light(module, without):
