@@ -3,8 +3,8 @@
 A dry run: nothing is touched. The cost of a plan is the memory that live migration copies; storage
 is shared and re-routes are free. For hosts, the least memory to move so that fewer hosts suffice is
 a program over all VNodes, solved exactly; paths follow, and a placement without paths or without
-an order of moves is ruled out and the next best taken. For bandwidth, CloudNets are placed anew one
-by one under a falling price of memory.
+an order of moves is ruled out and the next best taken. For bandwidth, small states are one exact
+program; in large ones CloudNets are placed anew one by one under a falling price of memory.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from mip.arcflow import ArcFlow, Scope
 from mip.exact import Clock, Search
 from mip.hosts import nodes_alone
 from mip.instance import Instance, compile_instance
+from mip.lazy import mend
 from mip.linear import INFINITY, Limits, Progress
 from mip.merged import Merged, merge
 from mip.model import Embedded, Options, Problem
@@ -33,6 +34,9 @@ BANDWIDTH = "bandwidth"
 
 _TRIES = 30
 """Placements ruled out for want of paths or of an order before a step is given up."""
+
+_SMALL = 6_000
+"""Arcs times VLinks up to which freeing bandwidth is one exact program."""
 
 _PRICES = 8
 _FACTOR = 4.0
@@ -174,7 +178,7 @@ class _Hosts:
             if outcome.values is None:
                 return None
             places = flow.read(outcome.values).places
-            targets = self._targets(merged, instance, places)
+            targets = targets_of(merged, instance, places)
             carried = carry_out(self.substrate, self.embedded, targets, self.clock)
             if carried is not None:
                 share = 1 - len(_hosts_of(carried.after)) / before
@@ -187,14 +191,16 @@ class _Hosts:
             flow.model.row(dict.fromkeys(columns, 1.0), -INFINITY, len(columns) - 1.0)
         return None
 
-    def _targets(self, merged: Merged, instance: Instance, places: Sequence[int]) -> list[Target]:
-        out = []
-        for point, vertex in zip(instance.points, places, strict=True):
-            host = instance.network.ids[vertex]
-            if merged.places.get(point.id, host) != host:
-                number, vnode = merged.names[point.id]
-                out.append((number, vnode, host))
-        return out
+
+def targets_of(merged: Merged, instance: Instance, places: Sequence[int]) -> list[Target]:
+    """The VNodes that are elsewhere in a new placement."""
+    out = []
+    for point, vertex in zip(instance.points, places, strict=True):
+        host = instance.network.ids[vertex]
+        if merged.places.get(point.id, host) != host:
+            number, vnode = merged.names[point.id]
+            out.append((number, vnode, host))
+    return out
 
 
 def memory_weights(merged: Merged) -> Weights:
@@ -228,6 +234,9 @@ class _Bandwidth:
         self.points.append(Point(0.0, 0, 0))
         if not before or free <= 0:
             return Plan(possible=free <= 0, frontier=tuple(self.points))
+        exactly = self._exact(free, before)
+        if exactly is not None:
+            return self._told(exactly, before)
         dear, cheap, answer = self._lowered(free, before)
         for _ in range(_HALVINGS if answer is not None else 0):
             price = math.sqrt(dear * max(cheap, dear / _FACTOR**2))
@@ -240,6 +249,9 @@ class _Bandwidth:
                 answer = carried
         if answer is None:
             return Plan(possible=False, frontier=_front(self.points))
+        return self._told(answer, before)
+
+    def _told(self, answer: Carried, before: float) -> Plan:
         return Plan(
             possible=True,
             freed=self._share(answer, before),
@@ -248,6 +260,38 @@ class _Bandwidth:
             reroutes=answer.reroutes(self.embedded),
             frontier=_front(self.points),
         )
+
+    def _exact(self, free: float, before: float) -> Carried | None:
+        """The least memory by one program over all VNodes and VLinks, where that is small."""
+        merged = merge(self.substrate, self.embedded, self.unavailable)
+        instance = compile_instance(merged.problem)
+        size = sum(2 * len(v.edges) for v in instance.vlinks)
+        if instance.refusals or size > _SMALL:
+            return None
+        flow = ArcFlow(instance, memory_weights(merged))
+        used = flow.costs(Weights(carry=Cost().weights(merged.problem).carry))
+        flow.model.row(used, -INFINITY, (1 - free) * before + 1e-6)
+        best: Carried | None = None
+        for _ in range(_TRIES):
+            if flow.model.contradiction or self.clock.over():
+                break
+            outcome = prompt_solver().solve(flow.model, Limits(self.clock.left()))
+            if outcome.values is None:
+                break
+            draft = flow.read(outcome.values)
+            if mend(flow, draft, outcome.values):
+                continue
+            targets = targets_of(merged, instance, draft.places)
+            carried = carry_out(self.substrate, self.embedded, targets, self.clock)
+            if carried is not None:
+                best = Carried(carried.moves, self._rerouted(carried.after))
+                if self._share(best, before) >= free - _ROUNDING:
+                    share = self._share(best, before)
+                    self.points.append(Point(share, len(best.moves), self._memory(best)))
+                    return best
+            columns = [flow.x[i][v] for i, v in enumerate(draft.places)]
+            flow.model.row(dict.fromkeys(columns, 1.0), -INFINITY, len(columns) - 1.0)
+        return None
 
     def _lowered(self, free: float, before: float) -> tuple[float, float, Carried | None]:
         """The last price at which too little is freed, the first at which enough is, and how."""

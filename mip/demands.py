@@ -71,7 +71,15 @@ def without(request: Graph, dropped: Iterable[Demand]) -> Graph:
     """`request` without the demands `dropped`."""
     gone = set(dropped)
     paths = {d.element for d in gone if d.wish is Wish.PATH}
-    elements = {e.id: _lighter(e, gone) for e in request.elements.values() if e.id not in paths}
+    names: dict[str, set[str]] = {}
+    for demand in gone:
+        if demand.wish is not Wish.RULE:
+            names.setdefault(demand.element, set()).add(demand.name)
+    elements = {
+        e.id: _lighter(e, names[e.id]) if e.id in names else e
+        for e in request.elements.values()
+        if e.id not in paths
+    }
     connections = tuple(
         c for c in request.connections if not paths & {i.partition(".")[0] for i in c}
     )
@@ -84,10 +92,7 @@ def without(request: Graph, dropped: Iterable[Demand]) -> Graph:
     return replace(request, elements=elements, connections=connections, constraints=kept)
 
 
-def _lighter(element: Element, gone: set[Demand]) -> Element:
-    names = {d.name for d in gone if d.element == element.id and d.wish is not Wish.RULE}
-    if not names:
-        return element
+def _lighter(element: Element, names: set[str]) -> Element:
     return replace(
         element,
         resources={r: a for r, a in element.resources.items() if r not in names},

@@ -2,13 +2,16 @@
 
 The demands named are a minimal conflict: without any one of them, those left would fit. Found by
 leaving out groups of demands and then single ones for as long as the rest still doesn't fit.
+Where the time doesn't suffice, or there are very many, what is told is true, but not the least.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import comb
 
 from mip.amounts import Exact, exact, human, tidy
 from mip.capacity import key_of
@@ -23,6 +26,15 @@ from rdl.graph import ConstraintKind, Element
 
 _SUBSETS = 4
 """How many other demands may share a place when looking for an amount that fits."""
+
+_SUMS = 5_000
+"""How many sums of other demands are looked at for that, at most, by their number."""
+
+_REASONS = 50
+"""The reasons given at most."""
+
+_NAMES = 8
+"""The elements that one reason names at most."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +70,10 @@ class Explainer:
             return ()
         relaxed = self.relaxation(core)
         instance = compile_instance(self._problem)
+        said = {d.element for d in core if d.wish < Wish.PATH}
+        telling = [d for d in core if d.wish is not Wish.PATH or d.element not in said]
         out = []
-        for demand in core:
-            if demand.wish is Wish.PATH and _said(demand, core):
-                continue
+        for demand in telling[:_REASONS]:
             reason = _reason(instance, demand, core)
             if relaxed is not None and relaxed.demand == demand:
                 reason = replace(reason, text=f"{reason.text}; {relaxed.text}")
@@ -77,6 +89,8 @@ class Explainer:
             if group and self._clashes(dropped | set(group)):
                 dropped |= set(group)
         for demand in left:
+            if self._clock.over():
+                break
             if demand not in dropped and self._clashes(dropped | {demand}):
                 dropped.add(demand)
         return tuple(d for d in left if d not in dropped)
@@ -97,7 +111,9 @@ class Explainer:
         return None if best is None else best[1]
 
     def _clashes(self, dropped: Iterable[Demand]) -> bool:
-        """Whether it is proven that even without `dropped` it doesn't fit."""
+        """Whether it is proven, in the time there is, that without `dropped` it doesn't fit."""
+        if self._clock.over():
+            return False
         key = frozenset(dropped)
         if key not in self._known:
             self._known[key] = self._infeasible(
@@ -109,8 +125,10 @@ class Explainer:
         if self._clock.over():
             return False
         instance = compile_instance(problem)
-        if instance.refusals:
+        if instance.refusals or _overdrawn(instance):
             return True
+        if self._clock.over():
+            return False
         found = solve_plain(instance, Weights(), Search(self._solver, self._clock))
         return found.ending is Ending.INFEASIBLE
 
@@ -172,18 +190,30 @@ def _fills(instance: Instance, demand: Demand) -> Iterator[Exact]:
     else:
         owners = [e.link for e in instance.network.edges if e.link is not None]
         others = [v.demand.get(demand.name, 0) for v in instance.vlinks if v.id != demand.element]
-    others = [o for o in others if o]
-    sums = {
-        sum(some) for k in range(min(_SUBSETS, len(others)) + 1) for some in combinations(others, k)
-    }
+    counts = Counter(o for o in others if o)
+    others = [o for o, count in counts.items() for _ in range(min(count, _SUBSETS))]
+    sizes = [k for k in range(_SUBSETS + 1) if comb(len(others), k) <= _SUMS]
+    sums = {sum(some) for k in sizes for some in combinations(others, k)}
     elements = instance.network.substrate.elements
     free = {instance.free(key_of(elements[o], demand.name)) for o in owners}
     yield from (f - s for f in free for s in sums)
 
 
-def _said(path: Demand, core: Sequence[Demand]) -> bool:
-    """Whether something more telling than its being there is said of a VLink."""
-    return any(d.element == path.element and d.wish < Wish.PATH for d in core)
+def _overdrawn(instance: Instance) -> bool:
+    """Whether VNodes ask for more of a resource than all hosts that could have them have left."""
+    asked: dict[str, Exact] = {}
+    vertices: dict[str, set[int]] = {}
+    for point in instance.points:
+        for resource, amount in point.demand.items():
+            asked[resource] = asked.get(resource, 0) + amount
+            vertices.setdefault(resource, set()).update(point.candidates)
+    return any(a > _free(instance, vertices[r], r) for r, a in asked.items())
+
+
+def _free(instance: Instance, vertices: Iterable[int], resource: str) -> Exact:
+    """What is left of a resource on some hosts, a pool counted once."""
+    keys = {key_of(instance.network.element(v), resource) for v in vertices}
+    return sum((instance.free(k) for k in keys), start=0)
 
 
 def _reason(instance: Instance, demand: Demand, core: Sequence[Demand]) -> Reason:
@@ -216,12 +246,11 @@ def _rule_reason(instance: Instance, demand: Demand) -> Reason:
 def _node_reason(instance: Instance, demand: Demand, core: Sequence[Demand]) -> Reason:
     """Short in sum, or enough in sum but on no one host."""
     members = [d.element for d in core if d.wish is Wish.RESOURCE and d.name == demand.name]
-    points = [p for p in instance.points if p.id in members]
+    known = set(members)
+    points = [p for p in instance.points if p.id in known]
     asked = sum((p.demand[demand.name] for p in points), start=0)
-    vertices = {v for p in points for v in p.candidates}
-    keys = {key_of(instance.network.element(v), demand.name) for v in vertices}
-    free = sum((instance.free(k) for k in keys), start=0)
-    names = ", ".join(members)
+    free = _free(instance, {v for p in points for v in p.candidates}, demand.name)
+    names = _named(members)
     if asked > free:
         text = (
             f"{names} ask for {human(asked, demand.name)} of {demand.name} in all; the hosts that"
@@ -234,6 +263,12 @@ def _node_reason(instance: Instance, demand: Demand, core: Sequence[Demand]) -> 
         " are free in all, but not in pieces that fit"
     )
     return Reason(demand.element, Code.FRAGMENTED, text)
+
+
+def _named(ids: Sequence[str]) -> str:
+    """The first few of them, and how many more there are."""
+    more = f" and {len(ids) - _NAMES} more" if len(ids) > _NAMES else ""
+    return ", ".join(ids[:_NAMES]) + more
 
 
 def _link_reason(instance: Instance, demand: Demand, core: Sequence[Demand]) -> Reason:
@@ -249,7 +284,7 @@ def _link_reason(instance: Instance, demand: Demand, core: Sequence[Demand]) -> 
         )
         return Reason(demand.element, Code.CAPACITY, text)
     others = [d.element for d in core if d.wish is Wish.BANDWIDTH and d.element != demand.element]
-    beside = f" beside {', '.join(others)}" if others else ""
+    beside = f" beside {_named(others)}" if others else ""
     text = f"no path between hosts that fit has {human(asked, demand.name)} left{beside}"
     return Reason(demand.element, Code.CAPACITY, text)
 

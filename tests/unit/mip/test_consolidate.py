@@ -149,6 +149,37 @@ def test_frees_hosts_at_the_least_memory(seed: int) -> None:
         assert plan.freed >= 0.25
 
 
+def in_use(state: list[Embedded]) -> float:
+    """Bandwidth of all VLinks times the links they cross."""
+    return sum(
+        one.overlay.elements["ab"].amount("bandwidth") * len({*placed.on} - {"s"})
+        for one in state
+        for placed in [one.mapping.mapping["ab"]]
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_frees_bandwidth_at_the_least_memory(seed: int) -> None:
+    """As cheap as the best of all placements, on a star where paths follow."""
+    ul, state = world(seed)
+    before = in_use(state)
+    if not before:
+        return
+    best: int | None = None
+    for wanted in placements(state):
+        memory = int(sum(state[k].overlay.elements[v].amount("memory") for k, v, _ in wanted))
+        after = list(state)
+        for k, v, h in wanted:
+            after[k] = moved(ul, after[k], v, h)
+        cheaper = best is None or memory < best
+        enough = 1 - in_use(after) / before >= 0.3 - 1e-9
+        if cheaper and enough and not faults(ul, after) and reachable(ul, state, wanted):
+            best = memory
+    plan = consolidate(ul, state, 0.3, "bandwidth")
+    assert plan.possible == (best is not None)
+    assert plan.memory_bytes == (best or 0)
+
+
 def follow(ul: Graph, state: list[Embedded], plan: Plan) -> list[Embedded]:
     names = [e.overlay.name for e in state]
     now = list(state)

@@ -9,7 +9,7 @@ from mip_cases import case
 from mip.embedding import embed
 from mip.model import Options, Status
 
-GROUPS = 10
+GROUPS = 7
 EACH = 10
 """The benchmark takes many more (`bench/embed_exactness.py`)."""
 

@@ -12,7 +12,7 @@ from mip_graphs import ETHERNET, GENERIC, HOST, MBPS, SWITCH, VLINK, apart, elem
 
 from mip.errors import StateError, UnknownObjectiveError
 from mip.model import Options, Problem, Status
-from mip.process import Job, Solving, solve_in_process
+from mip.process import Job, Solving, embed_in_process, solve_in_process
 from mip.state import read_state
 
 SOME_S = 30
@@ -68,6 +68,12 @@ def test_cancel_ends_the_worker_and_leaves_nothing(tmp_path: Path, monkeypatch) 
     with pytest.raises(CancelledError):
         solving.result(0)
     assert list(scratch.iterdir()) == []
+
+
+def test_a_solver_that_minds_no_limit_is_ended() -> None:
+    """Some time after it, and the result says so."""
+    result = embed_in_process(problem(), Options(time_limit=0.01), grace=0.0)
+    assert (result.status, result.nodes) == (Status.TIMEOUT, {})
 
 
 def test_callback_is_called_once_done() -> None:
