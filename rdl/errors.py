@@ -2,6 +2,7 @@
 
     RdlError
     └── DocumentError      one or more Problems in a document: everything found, not the first
+        └── TooLargeError  it is larger than what is read at all
 
 A `Problem` prints as `FILE:LINE:COLUMN: where in the graph: what is wrong`, the contract's form.
 """
@@ -54,3 +55,7 @@ class DocumentError(RdlError):
         if more:
             lines.append(f"... and {more} more")
         super().__init__("\n".join(lines))
+
+
+class TooLargeError(DocumentError):
+    """A document with more bytes than are read at all."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from rdl.errors import MAX_PROBLEMS
+from rdl.errors import MAX_PROBLEMS, TooLargeError
 from rdl.graph import Scalar
 from rdl.report import Place, Report, label, shown
 from rdl.units import plain_number
@@ -103,7 +103,11 @@ def value_of(node: Text) -> Scalar:
 
 
 def decode(text: str | bytes, report: Report) -> str | None:
-    """The text as a string; None (noted) if too long, not UTF-8, or with control characters."""
+    """The text as a string; None (noted) if not UTF-8, or with control characters.
+
+    Raises:
+        TooLargeError: more than `MAX_BYTES`.
+    """
     if isinstance(text, str):
         size = len(text) if len(text) > MAX_BYTES else len(text.encode("utf-8", "surrogatepass"))
         found = text
@@ -117,7 +121,7 @@ def decode(text: str | bytes, report: Report) -> str | None:
                 return None
     if size > MAX_BYTES:
         report.add(At(0, 0), "text", f"{size} bytes; at most {MAX_BYTES} (16 MiB) are taken")
-        return None
+        raise TooLargeError(tuple(report.problems))
     found = found.removeprefix("\ufeff")
     return found if _printable(found, report) else None
 

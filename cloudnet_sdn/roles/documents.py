@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 
-from cloudnet_sdn.wire.faults import BadRequest
-from rdl.errors import DocumentError
+from cloudnet_sdn.wire.faults import BadRequest, TooLarge
+from rdl.errors import DocumentError, TooLargeError
 from rdl.graph import Graph, Layer, MappingGraph
 from rdl.load import load_graph, load_mapping
 
@@ -27,11 +27,9 @@ def parse_overlay(text: str) -> Graph:
 
     Raises:
         BadRequest: with every error and its place.
+        TooLarge: more bytes than are read at all.
     """
-    try:
-        graph = load_graph(text, source="graph")
-    except DocumentError as exc:
-        raise BadRequest(str(exc)) from exc
+    graph = _parsed(text)
     if graph.layer is not Layer.OVERLAY:
         raise BadRequest(f"graph:1:1: layer: an overlay is wanted, this is an {graph.layer}")
     if not graph.elements:
@@ -44,11 +42,18 @@ def parse_underlay(text: str) -> Graph:
 
     Raises:
         BadRequest: with every error and its place.
+        TooLarge: more bytes than are read at all.
     """
-    try:
-        graph = load_graph(text, source="graph")
-    except DocumentError as exc:
-        raise BadRequest(str(exc)) from exc
+    graph = _parsed(text)
     if graph.layer is not Layer.UNDERLAY:
         raise BadRequest(f"graph:1:1: layer: an underlay is wanted, this is an {graph.layer}")
     return graph
+
+
+def _parsed(text: str) -> Graph:
+    try:
+        return load_graph(text, source="graph")
+    except TooLargeError as exc:
+        raise TooLarge(str(exc)) from exc
+    except DocumentError as exc:
+        raise BadRequest(str(exc)) from exc
