@@ -15,8 +15,16 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from cloudnet_sdn.plugins.registry import Registry
-from cloudnet_sdn.ports import Embedder, Inventory, Refused, Synchronised, Transient, Watching
-from cloudnet_sdn.roles import agreement, documents, federation, stubs
+from cloudnet_sdn.ports import (
+    Embedder,
+    Inventory,
+    NodePlugin,
+    Refused,
+    Synchronised,
+    Transient,
+    Watching,
+)
+from cloudnet_sdn.roles import agreement, documents, federation, places, stubs
 from cloudnet_sdn.roles.settings import RoleKind, Settings
 from cloudnet_sdn.roles.tags import Taken
 from cloudnet_sdn.store import offers, substrate, tags
@@ -207,9 +215,15 @@ class Mapping:
         unavailable: frozenset[str] = frozenset(),
         keep: MappingOf[str, str] | None = None,
     ) -> Problem:
-        """What is to be solved: the request completed as far as it goes without a mapping."""
+        """What is to be solved: the request completed as far as it goes without a mapping.
+
+        Raises:
+            Refused: nothing here takes the type of a VNode.
+        """
+        name = self._settings.name
         if self._is_broker:
             request = agreement.numbered(request)
+        request = places.placeable(request, view.substrate, role=name, runs=self._runs_vnodes)
         return Problem(
             substrate=view.substrate,
             request=complete(request, policy=self._policy, role=self._role),
@@ -217,8 +231,15 @@ class Mapping:
             anchors=anchors.at,
             unavailable=view.unavailable | unavailable,
             keep=keep or {},
-            shown=None if operator or self._is_broker else frozenset({self._settings.name}),
+            shown=None if operator else self._nameable(view.substrate),
         )
+
+    def _nameable(self, graph: Graph) -> frozenset[str]:
+        """What callers may name in `on` and `not_on`: of a PIP nothing of its inside."""
+        return frozenset(e.id for e in graph.nodes()) if self._is_broker else frozenset()
+
+    def _runs_vnodes(self, element: Element) -> bool:
+        return isinstance(self._registry.for_type(element.type), NodePlugin)
 
     def solve(self, problem: Problem) -> Result:
         """A mapping, or reasons.
@@ -237,16 +258,16 @@ class Mapping:
             raise Refused([Reason(problem.request.name, Code.CAPACITY, text)])
         return result
 
-    def completed(self, problem: Problem, result: Result) -> Graph:
+    def completed(self, asked: Graph, problem: Problem, result: Result) -> Graph:
         """The OL1 graph: what was left open, settled by the mapping and the role's policy.
 
         A broker settles nothing: it passes absences on (paper, section 2.3).
         """
         if self._is_broker:
-            return problem.request
+            return replace(problem.request, constraints=agreement.numbered(asked).constraints)
         hosts = {v: problem.substrate.elements[h] for v, h in result.nodes.items()}
         return complete(
-            problem.request,
+            replace(problem.request, constraints=asked.constraints),
             policy=self._policy,
             role=self._role,
             hosts=hosts,

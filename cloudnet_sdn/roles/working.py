@@ -186,7 +186,7 @@ class Working:
                 shown = self._mapping.shown(offer.owner).elements[self._settings.name]
                 reasons = tuple(discreet(reasons, problem.request, shown))
             raise Refused([*view.away, *learned.reasons, *reasons]) from exc
-        overlay = self._mapping.completed(problem, result)
+        overlay = self._mapping.completed(graph, problem, result)
         return Solved(view, problem, result, anchors, overlay)
 
     def _abandon(self, offer: Offer, round_: int) -> None:

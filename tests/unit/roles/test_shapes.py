@@ -22,6 +22,7 @@ from fakes.world import (
 
 from cloudnet_sdn.roles.settings import parse
 from cloudnet_sdn.store import tags
+from cloudnet_sdn.wire.faults import TooLarge
 from cloudnet_sdn.wire.identity import Caller, Kind
 from rdl.load import load_graph
 
@@ -79,6 +80,54 @@ def test_a_host_is_no_place_for_tenants_to_name(pip):
     assert [r["text"].replace("sn1", "X") for r in first["reasons"]] == [
         r["text"].replace("nowhere", "X") for r in second["reasons"]
     ]
+
+
+@pytest.mark.parametrize(
+    ("where", "state"),
+    [("{on: [berlin], of: [a]}", "held"), ("{not_on: [berlin], of: [a]}", "refused")],
+)
+def test_a_provider_is_a_place_that_its_callers_may_name(pip, where, state):
+    offer = request(pip, LAN.replace("{apart: [a, b]}", where))
+    assert offer["state"] == state, offer["reasons"]
+    assert {r["code"] for r in offer["reasons"]} <= {"constraint"}
+    constraints = load_graph(offer["graph"]).constraints
+    assert [c.targets for c in constraints] == [("berlin",)]
+
+
+@pytest.mark.parametrize(
+    ("where", "codes"),
+    [
+        ("{on: [vnp], of: [a]}", []),
+        ("{not_on: [vnp], of: [a]}", ["constraint"]),
+        ("{not_on: [munich], of: [a]}", []),
+        ("{on: [tr], of: [a]}", ["unknown-target"]),
+        ("{not_on: [tr], of: [a]}", ["unknown-target"]),
+        ("{on: [nowhere], of: [a]}", ["unknown-target"]),
+        ("{on: [b-sn1], of: [a]}", ["unknown-target"]),
+    ],
+)
+def test_a_brokers_places_are_itself_and_its_providers(federation, where, codes):
+    offer = request(federation.vnp, LAN.replace("{apart: [a, b]}", where))
+    assert sorted({r["code"] for r in offer["reasons"]}) == codes
+    assert offer["state"] == ("refused" if codes else "held")
+
+
+@pytest.mark.parametrize("kind", ["/node/bridge/tunnel", "/node/switch/openflow", "/node/switch"])
+def test_a_vnode_stands_on_nothing_but_a_host(pip, kind):
+    offer = request(pip, LAN.replace("a: {cpu: 1}", f"a: {{type: {kind}}}"))
+    assert offer["state"] == "refused"
+    assert [(r["element"], r["code"]) for r in offer["reasons"]] == [("a", "type")]
+
+
+def test_a_vnode_of_any_type_goes_to_a_host(pip):
+    offer = request(pip, LAN.replace("a: {cpu: 1}", "a: {type: /node/generic}"))
+    assert offer["state"] == "held", offer["reasons"]
+    assert sum(len(agent.vnodes) for agent in pip.site.agents.values()) == 3
+
+
+def test_a_document_that_is_too_large_is_413(pip):
+    with pytest.raises(TooLarge):
+        request(pip, LAN + "#" * (16 * 2**20))
 
 
 def test_a_part_ends_at_the_transit_end_point_with_the_told_tag(pip):
