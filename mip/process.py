@@ -28,6 +28,9 @@ from mip.errors import EmbeddingError, SolverError
 from mip.linear import Progress
 from mip.model import Options, Problem, Result, Status
 
+FOLDER = "cloudnet-solve-"
+"""How the name of a worker's folder for temporary files begins."""
+
 _HEADER = struct.Struct(">Q")
 
 
@@ -89,7 +92,7 @@ class Solving:
         self._callbacks: list[Callable[[Solving], None]] = []
         self._lock = threading.Lock()
         self._progress = progress
-        self._folder = tempfile.mkdtemp(prefix="cloudnet-solve-")
+        self._folder = tempfile.mkdtemp(prefix=FOLDER)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "mip.worker"],
             stdin=subprocess.PIPE,

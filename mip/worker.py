@@ -1,18 +1,20 @@
 """The process that `mip.process` starts: one job from stdin, answers to stdout.
 
-It ends with its parent: once stdin closes, it kills its own process group.
+It ends with its parent: once stdin closes, it removes its folder and kills its process group.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import IO
 
-from mip.process import Answer, Job, receive, send
+from mip.process import FOLDER, Answer, Job, receive, send
 
 
 def main() -> None:
@@ -43,6 +45,9 @@ def _do(job: Job, stdout: IO[bytes]) -> object:
 
 def _end_with(stdin: IO[bytes]) -> None:
     stdin.read()
+    folder = Path(os.environ.get("TMPDIR", ""))
+    if folder.name.startswith(FOLDER):  # nobody else is left to remove it
+        shutil.rmtree(folder, ignore_errors=True)
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 

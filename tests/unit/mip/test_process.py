@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -18,6 +21,12 @@ from mip.state import read_state
 SOME_S = 30
 
 
+PARENT = """
+import time
+from mip.process import Job, Solving
+print(Solving(Job("slow_job:wait", (60,)))._process.pid, flush=True)
+time.sleep(60)
+"""
 SLOW = "import time\n\ndef wait(seconds, progress):\n    time.sleep(seconds)\n"
 
 
@@ -68,6 +77,37 @@ def test_cancel_ends_the_worker_and_leaves_nothing(tmp_path: Path, monkeypatch) 
     with pytest.raises(CancelledError):
         solving.result(0)
     assert list(scratch.iterdir()) == []
+
+
+def test_a_worker_whose_parent_is_killed_leaves_nothing(tmp_path: Path) -> None:
+    """Neither itself nor its folder."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (tmp_path / "slow_job.py").write_text(SLOW)
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(scratch)},
+        stdout=subprocess.PIPE,
+    )
+    assert parent.stdout is not None
+    worker = Path("/proc") / parent.stdout.readline().decode().strip()
+    time.sleep(1)  # it has its job by then
+    assert list(scratch.iterdir())
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + SOME_S
+    while (list(scratch.iterdir()) or _runs(worker)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert list(scratch.iterdir()) == []
+    assert not _runs(worker)
+
+
+def _runs(process: Path) -> bool:
+    try:
+        return bool((process / "cmdline").read_bytes())
+    except FileNotFoundError:
+        return False
 
 
 def test_a_solver_that_minds_no_limit_is_ended() -> None:
