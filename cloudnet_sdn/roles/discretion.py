@@ -1,4 +1,4 @@
-"""What callers from outside are told of a refusal at a PIP: nothing that names its inside.
+"""What callers from outside are told of a refusal: nothing that shows the inside.
 
 Figures compare only with what `negotiation.substrate()` shows; where the sums would suffice and the
 room merely lies badly, the code is `fragmented`, without figures (contract, "An offer"). Pure.

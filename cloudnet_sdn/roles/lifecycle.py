@@ -138,6 +138,8 @@ class Lifecycle:
         if offer.options.get("start"):
             for entry, vnodes in self._access.vnodes(conn, offer.cloudnet):
                 tasks.want_power(conn, entry, dict.fromkeys(vnodes, RUNNING), now)
+                lines = [(v, "starting", "with the confirmation") for v in vnodes]
+                cloudnets.record_of(conn, offer.cloudnet, now, lines)
 
     def expire(self, offer: Offer) -> None:
         """The hold is over."""

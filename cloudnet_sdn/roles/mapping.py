@@ -183,9 +183,9 @@ class Mapping:
                 away.append(Reason(name, Code.PEER_AWAY, f"{name} can't be reached"))
         return federation.joined(base, answers, self._settings.transit), tuple(away)
 
-    def shown(self, caller: str) -> Graph:
-        """What a caller may see of the substrate: sums only."""
-        view = self.view()
+    def shown(self, caller: str, view: View | None = None) -> Graph:
+        """What a caller may see of the substrate, as it is now or in `view`: sums only."""
+        view = view or self.view()
         return aggregate(
             view.substrate,
             name=self._settings.name,
@@ -193,6 +193,14 @@ class Mapping:
             unavailable=view.unavailable,
             grants=self.grants(view.substrate, caller),
         )
+
+    def told(self, caller: str, view: View) -> Element:
+        """The one element that a caller's refusals speak of; a broker's providers have names."""
+        shown = self.shown(caller, view).elements[self._settings.name]
+        if not self._is_broker:
+            return shown
+        providers = tuple(e.id for e in view.substrate.nodes())
+        return replace(shown, features={**shown.features, "provider": providers})
 
     def grants(self, graph: Graph, caller: str) -> MappingOf[str, Range]:
         """The end points a caller may use, with its tags."""

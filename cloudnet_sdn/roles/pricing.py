@@ -9,8 +9,11 @@ _UNITS = {"memory": 2**30, "storage": 2**30, "bandwidth": 10**6}
 
 
 def price(substrate: Graph, overlay: Graph, mapping: MappingGraph) -> float:
-    """The sum of `price` and every `price.X` times the X placed, over VNodes and VLinks."""
-    total = 0.0
+    """The sum of `price` and every `price.X` times the X placed, over VNodes and VLinks.
+
+    A VLink's bandwidth is charged once, at the one price that the role shows, however long its way.
+    """
+    total = _bandwidth(overlay) * _dearest(substrate, "price.bandwidth")
     for identifier, placement in mapping.mapping.items():
         element = overlay.elements[identifier]
         for on in placement.on:
@@ -28,9 +31,22 @@ def currency(substrate: Graph, default: str) -> str:
     return default
 
 
+def _bandwidth(overlay: Graph) -> float:
+    """Of all VLinks, in Mbit/s."""
+    vlinks = (e for e in overlay.links() if not e.is_stub)
+    return sum(float(e.amount("bandwidth")) for e in vlinks) / _UNITS["bandwidth"]
+
+
+def _dearest(substrate: Graph, price: str) -> float:
+    """The highest price, as `rdl.aggregate` shows it."""
+    return max((_number(e.features.get(price)) for e in substrate.nodes()), default=0.0)
+
+
 def _charge(substrate: Element, element: Element) -> float:
     total = _number(substrate.features.get("price"))
     for resource, amount in element.resources.items():
+        if resource == "bandwidth":
+            continue
         rate = _number(substrate.features.get(f"price.{resource}"))
         total += rate * float(amount.amount) / _UNITS.get(resource, 1)
     return total

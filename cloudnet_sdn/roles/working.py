@@ -182,9 +182,9 @@ class Working:
         except Refused as exc:
             log.info("offer=%s refused: %s", offer.id, exc)
             reasons = exc.reasons
-            if self._settings.kind is RoleKind.PIP and problem.shown is not None:
-                shown = self._mapping.shown(offer.owner).elements[self._settings.name]
-                reasons = tuple(discreet(reasons, problem.request, shown))
+            if problem.shown is not None:
+                told = self._mapping.told(offer.owner, view)
+                reasons = tuple(discreet(reasons, problem.request, told))
             raise Refused([*view.away, *learned.reasons, *reasons]) from exc
         overlay = self._mapping.completed(graph, problem, result)
         return Solved(view, problem, result, anchors, overlay)

@@ -24,6 +24,29 @@ def test_a_request_is_held_at_both_providers(federation):
     assert offer["price"] == pytest.approx(0.3)
 
 
+def test_a_broker_tells_no_figures_of_a_single_provider(federation):
+    """Only the sums it shows: what lies badly between its providers is `fragmented`."""
+    graph = "rdl: 1\ngraph: {}\nnodes:\n  a: {{{}}}\n"
+    much = request(federation.vnp, graph.format("much", "cpu: 1000"), "r1")
+    assert {r["code"] for r in much["reasons"]} == {"capacity"}
+    assert much["reasons"][0]["text"] == "cpu: 1000 wanted, 32 free"
+    lump = request(federation.vnp, graph.format("lump", "cpu: 20"), "r2")
+    assert {r["code"] for r in lump["reasons"]} == {"fragmented"}
+    assert not any(c.isdigit() for r in lump["reasons"] for c in r["text"])
+    where = request(federation.vnp, graph.format("where", "provider: berlin, arch: mips"), "r3")
+    assert "arch" in where["reasons"][0]["text"]
+    assert "provider" not in where["reasons"][0]["text"]
+
+
+def test_started_with_the_confirmation(federation):
+    offer = request(federation.vnp, SPLIT, start=True)
+    federation.vnp.call("negotiation.confirm", offer["offer"])
+    federation.settle()
+    assert federation.vnp.call("negotiation.status", "shop")["state"] == "running"
+    history = federation.vnp.call("negotiation.history", "shop")
+    assert {e["element"] for e in history if e["event"] == "starting"} == {"web", "app", "db"}
+
+
 def test_it_runs_across_both_and_leaves_nothing(federation):
     vnp = federation.vnp
     offer = request(vnp, SPLIT)
