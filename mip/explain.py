@@ -27,8 +27,11 @@ from rdl.graph import ConstraintKind, Element
 _SUBSETS = 4
 """How many other demands may share a place when looking for an amount that fits."""
 
-_SUMS = 5_000
+_SUMS = 1_000
 """How many sums of other demands are looked at for that, at most, by their number."""
+
+_SHARE = 0.25
+"""The part of the time that one of the many questions may take."""
 
 _REASONS = 50
 """The reasons given at most."""
@@ -60,6 +63,7 @@ class Explainer:
     def __init__(self, problem: Problem, solver: Solver, seconds: float | None) -> None:
         self._problem = problem
         self._clock = Clock(seconds)
+        self._most = None if seconds is None else seconds * _SHARE
         self._solver = solver
         self._known: dict[frozenset[Demand], bool] = {}
 
@@ -81,19 +85,35 @@ class Explainer:
         return tuple(out)
 
     def conflict(self) -> tuple[Demand, ...]:
-        """Demands that can't be met together; a minimal set if the time allows."""
+        """Demands that can't be met together; a minimal set if the time allows.
+
+        Empty where the time didn't even suffice to leave anything out.
+        """
         left = list(demands(self._problem.request))
-        dropped: set[Demand] = set()
-        for wish in Wish:
-            group = [d for d in left if d.wish is wish]
-            if group and self._clashes(dropped | set(group)):
-                dropped |= set(group)
+        groups: dict[tuple[Wish, str], list[Demand]] = {}
         for demand in left:
-            if self._clock.over():
-                break
-            if demand not in dropped and self._clashes(dropped | {demand}):
-                dropped.add(demand)
+            name = demand.name if demand.wish is Wish.RESOURCE else ""
+            groups.setdefault((demand.wish, name), []).append(demand)
+        dropped: frozenset[Demand] = frozenset()
+        for group in groups.values():
+            if self._clashes(dropped.union(group)):
+                dropped = dropped.union(group)
+        for group in groups.values():
+            if not dropped.issuperset(group):
+                dropped = self._halved(group, dropped)
+        if not dropped and self._clock.over():
+            return ()
         return tuple(d for d in left if d not in dropped)
+
+    def _halved(self, group: Sequence[Demand], dropped: frozenset[Demand]) -> frozenset[Demand]:
+        """`dropped` and as many as can be left out too of a group that can't be as a whole."""
+        half = len(group) // 2
+        if not half or self._clock.over():
+            return dropped
+        for part in (group[:half], group[half:]):
+            more = dropped.union(part)
+            dropped = more if self._clashes(more) else self._halved(part, dropped)
+        return dropped
 
     def relaxation(self, core: Sequence[Demand]) -> Relaxation | None:
         """The smallest change of one demand after which everything fits, None if none is enough.
@@ -129,8 +149,13 @@ class Explainer:
             return True
         if self._clock.over():
             return False
-        found = solve_plain(instance, Weights(), Search(self._solver, self._clock))
+        found = solve_plain(instance, Weights(), self._search())
         return found.ending is Ending.INFEASIBLE
+
+    def _search(self) -> Search:
+        left = self._clock.left()
+        most = left if left is None or self._most is None else min(left, self._most)
+        return Search(self._solver, Clock(most))
 
     def _least(self, demand: Demand) -> Relaxation:
         if demand.wish is Wish.LATENCY:
@@ -150,7 +175,7 @@ class Explainer:
             return float(instance.network.latency(element.id))
 
         weights = Weights(carry=lag)
-        found = solve_plain(instance, weights, Search(self._solver, self._clock))
+        found = solve_plain(instance, weights, self._search())
         if found.draft is None or len(self._problem.request.ends(demand.element)) > 2:
             return None
         return exact(round(value_of(instance, weights, found.draft), 9))
