@@ -57,12 +57,23 @@ def history(role: RoleClient, *, cloudnet: str, fmt: Format) -> None:
 
 @click.command()
 @CLOUDNET
-@click.option("--until", type=MOMENT, required=True, help="A time, or a span from now: 24h.")
+@click.argument("time", type=MOMENT, required=False)
+@click.option("--until", type=MOMENT, help="As TIME: a time, or a span from now such as 24h.")
 @format_option
 @connected
-def renew(role: RoleClient, *, cloudnet: str, until: dt.datetime, fmt: Format) -> None:
-    """Prolong the lease of CLOUDNET; the role may shorten what you ask for."""
-    answer = role.renew(cloudnet, until)
+def renew(
+    role: RoleClient,
+    *,
+    cloudnet: str,
+    time: dt.datetime | None,
+    until: dt.datetime | None,
+    fmt: Format,
+) -> None:
+    """Prolong the lease of CLOUDNET until TIME; the role may shorten what you ask for."""
+    end = time or until
+    if end is None or (time and until):
+        raise click.UsageError("until when? Give TIME or --until, one of them")
+    answer = role.renew(cloudnet, end)
     emit(fmt, answer, lambda: pairs(answer))
 
 

@@ -131,7 +131,11 @@ def test_renew_and_release(sh):
     sh.role_says("request", sh.shop(), "--confirm")
     assert sh.role_says("renew", "shop", "--until", "2031-05-01T12:00:00+02:00").code == 0
     assert sh.role.until == "2031-05-01T10:00:00Z"
+    assert sh.role_says("renew", "shop", "2031-06-01").code == 0
+    assert sh.role.until == "2031-06-01T00:00:00Z"
     assert sh.role_says("renew", "shop", "--until", "tomorrow").code == 2
+    assert sh.role_says("renew", "shop").code == 2
+    assert sh.role_says("renew", "shop", "2h", "--until", "3h").code == 2
     assert sh.role_says("release", "shop", "--format", "json").data["state"] == "released"
 
 
