@@ -255,15 +255,14 @@ class Mapping:
         Raises:
             Refused: it can't be embedded, or not found out in time.
         """
-        options = Options(
-            objective=self._settings.objective, time_limit=self._settings.timing.solve_s
-        )
+        limit = self._settings.timing.solve_s
+        options = Options(objective=self._settings.objective, time_limit=limit)
         result = self._embedder.embed(problem, options)
         if result.status is Status.INFEASIBLE:
             raise Refused(result.reasons)
         if result.status is Status.TIMEOUT:
-            text = "no mapping was found in time; it may work with a smaller request"
-            raise Refused([Reason(problem.request.name, Code.CAPACITY, text)])
+            text = f"timeout: no mapping was found within {limit:g} s; a smaller request may fit"
+            raise Refused([Reason(problem.request.name, Code.POLICY, text)])
         return result
 
     def completed(self, asked: Graph, problem: Problem, result: Result) -> Graph:

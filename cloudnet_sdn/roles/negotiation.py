@@ -142,7 +142,7 @@ class Negotiation:
             with self._store.write() as conn:
                 if replaced is not None:
                     cloudnets.give_up_name(conn, replaced.cloudnet)
-                self._check_quota(conn, caller, graph)
+                self._check_quota(conn, caller)
                 cloudnets.insert(conn, record)
                 offers.insert(conn, offer)
                 offers.put_graph(conn, offer.id, GraphLayer.OL0, dump(graph))
@@ -181,13 +181,10 @@ class Negotiation:
             raise Conflict(f"options.replaces: that offer is {replaced.state}, not held")
         return replaced
 
-    def _check_quota(self, conn: sa.Connection, caller: Caller, graph: Graph) -> None:
+    def _check_quota(self, conn: sa.Connection, caller: Caller) -> None:
         quota = self._settings.quota
         if quota.cloudnets and len(cloudnets.of_owner(conn, caller.uri)) >= quota.cloudnets:
             raise Busy(f"you may have {quota.cloudnets} CloudNets at a time", 60.0)
-        vnodes = sum(1 for e in graph.nodes() if not e.is_stub)
-        if quota.vnodes and vnodes > quota.vnodes:
-            raise Busy(f"a CloudNet may have {quota.vnodes} VNodes, this has {vnodes}", 60.0)
 
     def _wait(self, offer: OfferId, seconds: float) -> Offer:
         """The offer once it is more than `working`, or after `seconds`."""

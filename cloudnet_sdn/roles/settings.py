@@ -147,10 +147,17 @@ class Leases:
 
 @dataclass(frozen=True)
 class Quota:
-    """What one caller may have at a time; 0 is without limit."""
+    """What callers may ask for; 0 is without limit.
+
+    Attributes:
+        cloudnets: of one caller at a time.
+        vnodes: in one request.
+        vlinks: in one request.
+    """
 
     cloudnets: int = 0
-    vnodes: int = 0
+    vnodes: int = 2_000
+    vlinks: int = 10_000
 
 
 @dataclass(frozen=True)

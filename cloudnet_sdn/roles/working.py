@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cloudnet_sdn.ports import Clock, Json, OfferId, Refused
-from cloudnet_sdn.roles import agreement, pricing
+from cloudnet_sdn.roles import admission, agreement, pricing
 from cloudnet_sdn.roles.access import is_operator
 from cloudnet_sdn.roles.agreement import Part
 from cloudnet_sdn.roles.discretion import discreet
@@ -110,6 +110,8 @@ class Working:
         if offer is None or text is None:
             raise Refused([])
         graph = parse_overlay(text)
+        if objections := admission.objections(graph, self._settings.quota):
+            raise Refused(objections)
         learned = Learned()
         for number in range(1, ROUNDS + 1):
             solved, reserved = self._reserved(offer, graph, number, learned)

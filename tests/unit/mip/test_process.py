@@ -116,6 +116,48 @@ def test_a_solver_that_minds_no_limit_is_ended() -> None:
     assert (result.status, result.nodes) == (Status.TIMEOUT, {})
 
 
+STUCK = """
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def wait(file, progress):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(file + ".new").write_text(str(child.pid))
+    Path(file + ".new").rename(file)
+    while True:
+        time.sleep(1)
+"""
+
+
+def test_what_an_ended_worker_had_started_ends_with_it(tmp_path: Path, monkeypatch) -> None:
+    """As the solver, which is a process of its own."""
+    (tmp_path / "stuck_job.py").write_text(STUCK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    child = tmp_path / "child"
+    job = Job("stuck_job:wait", (str(child),))
+    monkeypatch.setattr("mip.process.solve_in_process", lambda *_: Solving(job))
+    result = embed_in_process(problem(), Options(time_limit=1.0), grace=4.0)
+    assert result.status is Status.TIMEOUT
+    pid = int(child.read_text())
+    for _ in range(100):
+        if not alive(pid):
+            break
+        time.sleep(0.05)
+    assert not alive(pid)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent doesn't."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state not in {"Z", "X"}
+
+
 def test_callback_is_called_once_done() -> None:
     """Also when it is done already."""
     seen: list[bool] = []
