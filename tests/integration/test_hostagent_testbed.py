@@ -10,7 +10,17 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hostagent_support import ROOT, Agent, Lab, certificate, spec, tool, tunnel_config, until
+from hostagent_support import (
+    ROOT,
+    Agent,
+    Lab,
+    certificate,
+    gets_what_is_reserved,
+    spec,
+    tool,
+    tunnel_config,
+    until,
+)
 
 pytestmark = pytest.mark.mininet
 
@@ -151,8 +161,7 @@ def test_vnodes_of_both_sites_meet_through_switches_and_tunnel(state, tmp_path, 
     try:
         places = [one_end(lab, seen, number) for number in range(2)]
         until(lambda: [a.call("tunnel.status", "t1")["up"] for a, _ in places], all, 20)
-        got = greedy_tcp(*(netns for _, netns in places))
-        assert 0.80 <= got / RESERVED <= 1.05
+        gets_what_is_reserved(*(netns for _, netns in places), RESERVED)
     finally:
         lab.close()
         process.stdin.close()
@@ -194,16 +203,6 @@ def forward(switch: str, ports: list[int]) -> None:
         tool("ovs-ofctl", "-O", "OpenFlow13", "add-meter", switch, band)
         flow = f"in_port={come},dl_vlan=2001,actions=meter:{come},output:{go}"
         tool("ovs-ofctl", "-O", "OpenFlow13", "add-flow", switch, flow)
-
-
-def greedy_tcp(client: str, server: str) -> float:
-    """What greedy TCP gets between two namespaces, in bit/s."""
-    enter = ["ip", "netns", "exec"]
-    listening = subprocess.Popen([*enter, server, "iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
-    until(lambda: ":5201" in tool(*enter, server, "ss", "-ltn"), bool)
-    out = tool(*enter, client, "iperf3", "-J", "-c", "10.0.0.2", "-t", "2")
-    listening.wait(10)
-    return float(json.loads(out)["end"]["sum_received"]["bits_per_second"])
 
 
 def test_bad_specifications_are_refused(state, tmp_path):

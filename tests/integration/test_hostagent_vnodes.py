@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hostagent_support import Agent, Lab, Tap, spec, tool, until
+from hostagent_support import Agent, Lab, Tap, gets_what_is_reserved, spec, tool, until
 
 from cloudnet_sdn.wire.client import Client
 from cloudnet_sdn.wire.faults import BadRequest, Conflict, Forbidden, NotFound
@@ -163,14 +163,7 @@ def test_greedy_tcp_gets_what_was_reserved(hosts, clean, need, mbps):
     link = {"name": "e", "vlan": 101, "bandwidth": mbps * MBPS}
     one = running(left, "shop.a", {**link, "address": "10.0.0.1/24", "uplink": up0})
     two = running(right, "shop.b", {**link, "address": "10.0.0.2/24", "uplink": up1})
-    server = subprocess.Popen(
-        ["ip", "netns", "exec", two, "iperf3", "-s", "-1"], stdout=subprocess.DEVNULL
-    )
-    until(lambda: ":5201" in tool("ip", "netns", "exec", two, "ss", "-ltn"), bool)
-    out = tool("ip", "netns", "exec", one, "iperf3", "-J", "-c", "10.0.0.2", "-t", "2")
-    server.wait(10)
-    got = json.loads(out)["end"]["sum_received"]["bits_per_second"]
-    assert 0.80 <= got / (mbps * MBPS) <= 1.05
+    gets_what_is_reserved(one, two, mbps * MBPS)
 
 
 def test_start_stop_and_powercycle(hosts, clean):
