@@ -15,9 +15,7 @@ MADE = {
 }  # fmt: skip
 TEXT = {".py", ".md", ".toml", ".txt", ".yaml", ".yml", ".json", ".sh", ".mako", ".cfg", ".ini", ""}
 
-MACHINES = re.compile(
-    r"(?<![\w.])/(?:work|home|opt|Users)/|farm-|pypi\.org|pythonhosted|--index-url|find-links"
-)
+MACHINES = re.compile(r"(?<![\w.])/(?:home|opt|srv|Users)/|index-url|find-links")
 
 
 def files(*suffixes: str) -> Iterator[Path]:
