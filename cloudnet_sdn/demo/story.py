@@ -18,6 +18,8 @@ Say = Callable[[str], None]
 
 LOW, HIGH = 0.80, 1.05  # what greedy TCP must get of what is reserved
 TRIES = 3
+_STEPS = ("set_up", "request", "confirm", "start", "total")
+"""What the report's seconds are of; a step that wasn't come to took none."""
 
 
 class DemoFailed(Exception):
@@ -57,7 +59,7 @@ class Report:
     cloudnet: str = ""
     vnodes: dict[str, dict[str, str]] = field(default_factory=dict)
     vlinks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_STEPS, 0.0))
     left_behind: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:

@@ -39,3 +39,39 @@ def test_the_demo_does_the_main_job(tmp_path: Path, need: Any) -> None:
         assert vlink["isolated"]
         assert 0.8 <= vlink["measured_mbps"] / vlink["reserved_mbps"] <= 1.05
     assert not (tmp_path / "state").exists()
+
+
+def test_a_request_that_does_not_fit_ends_with_3(tmp_path: Path, need: Any) -> None:
+    """The report is whole all the same, and says why on stderr."""
+    for tool in ("openvpn", "iperf3", "ping", "mnexec"):
+        need(tool)
+    file = tmp_path / "big.rdl.yaml"
+    file.write_text("rdl: 1\ngraph: big\nnodes:\n  a: {cpu: 1000}\n")
+    got = _demo("--request", str(file), "--state", str(tmp_path / "state"))
+    assert got.returncode == 3, got.stdout + got.stderr
+    report = json.loads(got.stdout)
+    assert not report["ok"]
+    assert report["left_behind"] == []
+    assert list(report["seconds"]) == ["set_up", "request", "confirm", "start", "total"]
+    assert "a: cpu: 1000 wanted" in got.stderr
+
+
+def test_an_invalid_request_ends_with_4_before_anything_is_built(tmp_path: Path) -> None:
+    """Every error with its place."""
+    file = tmp_path / "bad.rdl.yaml"
+    file.write_text("rdl: 1\ngraph: bad\nnodes:\n  a: {cpu: no}\n  b: {memroy: 1GiB}\n")
+    got = _demo("--request", str(file), "--state", str(tmp_path / "state"))
+    assert (got.returncode, got.stdout) == (4, "")
+    assert f"{file}:4:12:" in got.stderr
+    assert f"{file}:5:" in got.stderr
+    assert not (tmp_path / "state").exists()
+
+
+def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, "--format", "json", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=150,
+    )
