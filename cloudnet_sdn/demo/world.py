@@ -85,6 +85,7 @@ class World:
         self._timing = dict(timing or {})
         self._vnp_url = ""
         self._vnp_config = Path()
+        self._ports = Ports()
         self._of_ports: dict[str, int] = {}
         self._lock: int | None = None
         self._namespaces: set[str] = set()
@@ -232,7 +233,7 @@ class World:
             raise DemoFailed(f"{TESTBED} is missing: run the demo from a source checkout")
         directory = self.state / "testbed"
         directory.mkdir(exist_ok=True)
-        ports = free_ports(len(blueprint.SITES))
+        ports = self._ports.take(len(blueprint.SITES))
         self._of_ports = dict(zip(blueprint.SITES, ports, strict=True))
         controllers = [
             word
@@ -269,13 +270,13 @@ class World:
                 self.state,
                 federation=federation,
                 of_port=self._of_ports[name],
-                ports=free_ports,
+                ports=self._ports.take,
             )
         berlin, munich = (self.sites[name] for name in blueprint.SITES)
         for this, other in ((berlin, munich), (munich, berlin)):
             blueprint.write(this, other, self.testbed, vnp=VNP, operator=OPERATOR)
             blueprint.set_timing(this.pip_config, self._timing)
-        api, console = free_ports(2)
+        api, console = self._ports.take(2)
         self._vnp_url = f"https://127.0.0.1:{api}/RPC2"
         self._vnp_config = blueprint.write_vnp(
             self.state / VNP,
@@ -372,19 +373,31 @@ def unused_prefix() -> str:
     return f"d{secrets.token_hex(1)}" if taken else ""
 
 
-def free_ports(count: int) -> list[int]:
-    """That many TCP ports on loopback that nobody listens on right now.
+class Ports:
+    """Gives out TCP ports on loopback that nobody listens on, none of them twice.
 
     They lie below the range from which the kernel takes the ports of outgoing connections: there
     one could be taken before its server binds it, or a switch that calls a controller which isn't
     up yet could connect to itself.
     """
-    found: list[int] = []
-    while len(found) < count:
-        port = PORTS.start + secrets.randbelow(len(PORTS))
-        if port not in found and _is_free(port):
-            found.append(port)
-    return found
+
+    def __init__(self, among: Sequence[int] = PORTS) -> None:
+        self._left = list(among)
+
+    def take(self, count: int) -> list[int]:
+        """That many.
+
+        Raises:
+            DemoFailed: there are none left.
+        """
+        found: list[int] = []
+        while len(found) < count:
+            if not self._left:
+                raise DemoFailed("there are no free TCP ports on loopback")
+            port = self._left.pop(secrets.randbelow(len(self._left)))
+            if _is_free(port):
+                found.append(port)
+        return found
 
 
 def _is_free(port: int) -> bool:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from cloudnet_sdn.demo.story import DemoFailed
+from cloudnet_sdn.demo.world import Ports
 
 COMMAND = [sys.executable, "-m", "cloudnet_sdn", "demo"]
 
@@ -65,6 +69,18 @@ def test_an_invalid_request_ends_with_4_before_anything_is_built(tmp_path: Path)
     assert f"{file}:4:12:" in got.stderr
     assert f"{file}:5:" in got.stderr
     assert not (tmp_path / "state").exists()
+
+
+def test_no_port_is_given_out_twice() -> None:
+    """Servers bind theirs long after they were chosen."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        used = taken.getsockname()[1]
+        ports = Ports([used, *range(20000, 20040)])
+        given = [port for _ in range(10) for port in ports.take(2)]
+        assert len(set(given)) == 20
+        with pytest.raises(DemoFailed):
+            ports.take(22)
+        assert used not in given
 
 
 def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
