@@ -156,12 +156,14 @@ def devices(bridges: Sequence[str], tunnels: Sequence[str]) -> list[str]:
 
 
 def shells(nodes: Sequence[str]) -> list[int]:
-    """The shells that Mininet runs for the nodes."""
+    """The shells that Mininet runs for the nodes, those of containers on this machine left out."""
     marks = {f"mininet:{node}".encode() for node in nodes}
+    here = os.readlink("/proc/self/ns/pid")
     found = []
-    for entry in Path("/proc").iterdir():
+    for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and marks & set((entry / "cmdline").read_bytes().split(b"\0")):
+            words = set((entry / "cmdline").read_bytes().split(b"\0"))
+            if marks & words and os.readlink(entry / "ns" / "pid") == here:
                 found.append(int(entry.name))
     return found
 
