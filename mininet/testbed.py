@@ -158,12 +158,12 @@ def devices(bridges: Sequence[str], tunnels: Sequence[str]) -> list[str]:
 def shells(nodes: Sequence[str]) -> list[int]:
     """The shells that Mininet runs for the nodes, those of containers on this machine left out."""
     marks = {f"mininet:{node}".encode() for node in nodes}
-    here = os.readlink("/proc/self/ns/pid")
+    here = Path("/proc/self/ns/pid").readlink()
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = set((entry / "cmdline").read_bytes().split(b"\0"))
-            if marks & words and os.readlink(entry / "ns" / "pid") == here:
+            if marks & words and (entry / "ns" / "pid").readlink() == here:
                 found.append(int(entry.name))
     return found
 
