@@ -72,10 +72,9 @@ class Access:
         return found
 
     def listed(self, caller: Caller) -> list[Cloudnet]:
-        """The caller's live CloudNets; an operator's are everybody's."""
-        owner = None if self.is_operator(caller) else caller.uri
+        """The caller's own live CloudNets; an operator too sees others' by their ids alone."""
         with self._store.read() as conn:
-            return cloudnets.of_owner(conn, owner)
+            return cloudnets.of_owner(conn, caller.uri)
 
     def vnodes(self, conn: sa.Connection, cloudnet: str) -> list[tuple[Entry, list[str]]]:
         """The tasks that run a CloudNet's VNodes, each with those it runs."""

@@ -94,11 +94,10 @@ def named(conn: sa.Connection, owner: str, name: str) -> Cloudnet | None:
     return None if row is None else _cloudnet(row)
 
 
-def of_owner(conn: sa.Connection, owner: str | None) -> list[Cloudnet]:
-    """The live ones of `owner` (of everybody for None), oldest first."""
-    query = sa.select(cloudnets).where(cloudnets.c.state.in_([s.value for s in LIVE]))
-    if owner is not None:
-        query = query.where(cloudnets.c.owner == owner)
+def of_owner(conn: sa.Connection, owner: str) -> list[Cloudnet]:
+    """The live ones of `owner`, oldest first."""
+    live = cloudnets.c.state.in_([s.value for s in LIVE])
+    query = sa.select(cloudnets).where(live, cloudnets.c.owner == owner)
     return [_cloudnet(row) for row in conn.execute(query.order_by(cloudnets.c.created))]
 
 
