@@ -48,7 +48,9 @@ which enough is freed is halved; rounds over all CloudNets at one price."""
 _ROUNDING = 1e-12
 
 _FRONT_SHARE = 10
-"""The rest of the front may take that many times as long as the point asked for."""
+_FRONT_S = 5.0
+"""The rest of the front may take that many times as long as the point asked for, and these seconds
+in any case: small fronts come whole."""
 
 _STEP_S = 2.0
 _EACH = 1e-3
@@ -142,7 +144,7 @@ class _Hosts:
         began = time.monotonic()
         answer = self._fewer(merged, instance, before, wanted)
         if answer is not None:
-            rest = Clock(_FRONT_SHARE * (time.monotonic() - began))
+            rest = Clock(max(_FRONT_S, _FRONT_SHARE * (time.monotonic() - began)))
             for freed in self._others(wanted, before):
                 if self.clock.over() or rest.over():
                     break

@@ -62,7 +62,11 @@ def test_the_cheapest_moves_are_found(sh, embedded, share, memory):
     assert ran.code == 0
     assert ran.data["possible"]
     assert ran.data["cost"] == {"moves": memory, "memory_bytes": memory * GIB}
-    assert [p["memory_bytes"] // GIB for p in ran.data["frontier"]] == [0, 1, 2, 3]
+    front = [(p["freed"], p["memory_bytes"]) for p in ran.data["frontier"]]
+    assert front == sorted(front)
+    assert (
+        {(0, 0), (memory / 4, memory * GIB)} <= set(front) <= {(n / 4, n * GIB) for n in range(4)}
+    )
 
 
 def test_what_cannot_be_freed_ends_with_3(sh, embedded):
@@ -76,7 +80,7 @@ def test_the_front_is_drawn(sh, embedded):
     assert ran.code == 0
     drawn = ET.parse(sh.folder / "front.svg").getroot()
     shown = [e.text for e in drawn.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"0 moves", "1 moves", "2 moves", "3 moves"} <= set(shown)
+    assert {"0 moves", "2 moves"} <= set(shown)
 
 
 @pytest.mark.parametrize("share", ["0", "0%", "120%", "much", "-1"])
