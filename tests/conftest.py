@@ -58,6 +58,15 @@ def need() -> Callable[[str], str]:
     return find
 
 
+@pytest.fixture(scope="session")
+def other_store() -> str:
+    """The URL of an empty PostgreSQL or MariaDB database, which only its owner can name."""
+    url = os.environ.get("CLOUDNET_TEST_STORE", "")
+    if not url:
+        lacks("CLOUDNET_TEST_STORE names no database")
+    return url
+
+
 def ovs_runs() -> bool:
     """Whether Open vSwitch answers."""
     return (

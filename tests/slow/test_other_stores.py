@@ -7,7 +7,6 @@ vnp have to be there, such as `mysql+pymysql://root@127.0.0.1:3306/{name}`.
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import uuid
 from collections.abc import Iterator
 
@@ -28,11 +27,8 @@ links:
 
 
 @pytest.fixture
-def federation(tmp_path) -> Iterator[Federation]:
-    url = os.environ.get("CLOUDNET_TEST_STORE")
-    if not url:
-        pytest.skip("CLOUDNET_TEST_STORE isn't set")
-    made = Federation(tmp_path, FakeClock(), store=url)
+def federation(tmp_path, other_store) -> Iterator[Federation]:
+    made = Federation(tmp_path, FakeClock(), store=other_store)
     yield made
     made.stop()
 
