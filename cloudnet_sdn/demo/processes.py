@@ -106,11 +106,3 @@ class Processes:
         except subprocess.TimeoutExpired:
             running.popen.kill()
             running.popen.wait()
-
-    def stop_all(self) -> None:
-        """End all of them: the last started first, those of one kind at the same time."""
-        for one in reversed(self.running):
-            if one.popen.poll() is None and one.popen.stdin is None:
-                one.popen.send_signal(signal.SIGTERM)
-        for one in list(reversed(self.running)):
-            self.stop(one)

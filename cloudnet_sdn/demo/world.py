@@ -154,10 +154,6 @@ class World:
         """How the customer `who` reaches a provider directly."""
         return Access(self.sites[site].api_url, self._person("tenant", who))
 
-    def operator(self, url: str) -> Access:
-        """How the operator of all three roles reaches one of them."""
-        return Access(url, self._person("operator", OPERATOR))
-
     def locate(self, vnodes: Sequence[str]) -> dict[str, Located]:
         """Where those VNodes run, asked of every host's agent."""
         found: dict[str, Located] = {}
