@@ -63,10 +63,12 @@ class Scope:
 
     Attributes:
         hosts: candidates per point; None for all that the instance allows.
+        arcs: per VLink the arcs it may cross; all that the instance allows for those left out.
         opened: the most hosts that may carry a VNode; None for any number.
     """
 
     hosts: Mapping[int, frozenset[int]] | None = None
+    arcs: Mapping[int, frozenset[Arc]] = field(default_factory=dict)
     opened: int | None = None
 
 
@@ -148,10 +150,12 @@ class ArcFlow:
 
     def _arcs(self, index: int) -> Iterator[tuple[Arc, int, int]]:
         vlink = self.instance.vlinks[index]
+        left = self.scope.arcs.get(index)
         for e in vlink.edges:
             edge = self.instance.network.edges[e]
-            yield (e, 0), edge.u, edge.v
-            yield (e, 1), edge.v, edge.u
+            for arc, u, v in (((e, 0), edge.u, edge.v), ((e, 1), edge.v, edge.u)):
+                if left is None or arc in left:
+                    yield arc, u, v
 
     def _route(self, index: int, *, backup: bool) -> None:
         vlink = self.instance.vlinks[index]

@@ -78,6 +78,8 @@ class Branching:
             OutOfBudgetError: `stop` said so.
         """
         self._top, self._leaf, self._stop = top, leaf, stop
+        self._at = [-1] * len(self._order)
+        self._used, self._opened = {}, {}  # an earlier run that was stopped left its own behind
         if self._buckets.bound < top:
             self._descend(0, self._buckets.bound)
 

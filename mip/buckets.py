@@ -144,9 +144,10 @@ def _message(placing: Placing, point: int, group: Sequence[Table]) -> Table:
     """The least over `point` of the sum of a group, with the bans among its points."""
     others = sorted({p for t in group for p in t.scope} - {point})
     scope = (*others, point)
-    parts = [_aligned(scope, t) for t in group]
-    banned = [_aligned(scope, ban) for ban in _ban_tables(placing, scope)]
+    bans = _ban_tables(placing, scope)
+    inner = _merged([*group, *(b for b in bans if point in b.scope)])
     shape = tuple(len(placing.candidates[p]) for p in scope)
+    parts = sorted((_aligned(scope, t) for t in inner), key=lambda p: p.size)
     if not others:
         return Table((), np.asarray(_sum(parts, shape).min(initial=np.inf)))
     out = np.empty(shape[:-1])
@@ -154,16 +155,33 @@ def _message(placing: Placing, point: int, group: Sequence[Table]) -> Table:
     for start in range(0, shape[0], step):
         piece = slice(start, start + step)
         size = (min(step, shape[0] - start), *shape[1:])
-        total = _sum([p[piece] if p.shape[0] > 1 else p for p in (*parts, *banned)], size)
+        total = _sum([p[piece] if p.shape[0] > 1 else p for p in parts], size)
         out[piece] = total.min(axis=-1, initial=np.inf)
+    for ban in bans:
+        if point not in ban.scope:  # the same for every choice of the point
+            out += _aligned(tuple(others), ban)
     return Table(tuple(others), out)
 
 
+def _merged(tables: Sequence[Table]) -> list[Table]:
+    """The same sum with fewer tables: each added to one that has all its points."""
+    out: list[Table] = []
+    for table in sorted(tables, key=lambda t: -len(t.scope)):
+        for k, wider in enumerate(out):
+            if set(table.scope) <= set(wider.scope):
+                out[k] = Table(wider.scope, wider.cells + _aligned(wider.scope, table))
+                break
+        else:
+            out.append(table)
+    return out
+
+
 def _sum(parts: Sequence[Floats], shape: tuple[int, ...]) -> Floats:
-    total = np.zeros(shape)
-    for part in parts:
-        total += part
-    return total
+    """The sum of parts that broadcast to `shape`, small ones first."""
+    total = np.zeros((1,) * len(shape)) if not parts else parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return np.broadcast_to(total, shape)
 
 
 def _aligned(scope: tuple[int, ...], table: Table) -> Floats:

@@ -23,13 +23,17 @@ class Carriers:
         self._inside = {v: elements[e] for v, e in enumerate(network.ids) if network.forwards[v]}
         self._fitting: dict[Any, frozenset[str]] = {}
         self._room: dict[tuple[str, bool], dict[str, Exact]] = {}
+        self._enough: dict[tuple[frozenset[str], str, Exact, bool], frozenset[str]] = {}
+        self._edges: dict[frozenset[str], tuple[int, ...]] = {}
 
     def edges(self, vlink: Element, demand: Mapping[str, Exact]) -> tuple[int, ...]:
         """The edges that `vlink` may cross."""
         links = self._narrowed(vlink, demand, self._fits(vlink))
-        return tuple(
-            k for k, e in enumerate(self._network.edges) if e.link is None or e.link in links
-        )
+        if links not in self._edges:
+            self._edges[links] = tuple(
+                k for k, e in enumerate(self._network.edges) if e.link is None or e.link in links
+            )
+        return self._edges[links]
 
     def vertices(self, vlink: Element, demand: Mapping[str, Exact]) -> frozenset[int]:
         """The vertices that `vlink` may pass through."""
@@ -52,9 +56,14 @@ class Carriers:
     ) -> frozenset[str]:
         """Those of `among` that have enough of all that `vlink` takes."""
         plain = protection_of(vlink) == "none"  # another's backup may share room with this one's
-        for resource, amount in demand.items():
-            room = self._of(resource, plain=plain)
-            among = frozenset(e for e in among if e not in room or room[e] >= amount)
+        for resource, amount in sorted(demand.items(), key=lambda d: d[1]):  # shared ones first
+            key = (among, resource, amount, plain)
+            if key not in self._enough:
+                room = self._of(resource, plain=plain)
+                self._enough[key] = frozenset(
+                    e for e in among if e not in room or room[e] >= amount
+                )
+            among = self._enough[key]
         return among
 
     def _of(self, resource: str, *, plain: bool) -> dict[str, Exact]:

@@ -6,20 +6,22 @@ over links with room for all of them at once: a small packing problem for each c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from mip.amounts import Exact
-from mip.capacity import Key
+from mip.capacity import Key, key_of, limits
 from mip.instance import Instance
 
 _STEPS = 500
 
 Bans = dict[tuple[int, int], np.ndarray[Any, np.dtype[np.bool_]]]
-Needs = tuple[tuple[Key, Exact], ...]
+Limits = tuple[tuple[str, Key, Exact], ...]
+"""What an edge limits: the resource, where it comes from, and how much of it is left."""
 
 
 @dataclass
@@ -28,9 +30,8 @@ class Departures:
 
     instance: Instance
     bans: Bans
-    _needs: dict[tuple[int, int], Needs] = field(default_factory=dict)
+    _limits: dict[int, Limits] = field(default_factory=dict)
     _allowed: list[frozenset[int]] = field(default_factory=list)
-
     _left: int = 0
 
     def __post_init__(self) -> None:
@@ -58,9 +59,7 @@ class Departures:
         if len(beyond) != 1:
             return True
         (switch,) = beyond
-        must = [
-            i for i in must if switch not in self.instance.points[self._other(i, point)].candidates
-        ]
+        must = [i for i in must if switch not in self._places[self._other(i, point)]]
         doors = [e for e, near in network.incident[switch] if near != vertex]
         return self._pack(must, doors, frozenset((vertex, switch)))
 
@@ -71,51 +70,96 @@ class Departures:
     def _may_share(self, point: int, k: int, other: int) -> bool:
         """Whether `other` may be where candidate `k` of `point` is."""
         vertex = self.instance.points[point].candidates[k]
-        candidates = self.instance.points[other].candidates
-        if vertex not in candidates:
+        j = self._places[other].get(vertex)
+        if j is None:
             return False
         ban = self.bans.get((min(point, other), max(point, other)))
         if ban is None:
             return True
-        j = candidates.index(vertex)
         return not (ban[k, j] if point < other else ban[j, k])
 
     def _pack(self, links: Sequence[int], doors: Sequence[int], inside: frozenset[int]) -> bool:
         """Whether `links` fit over the edges `doors` all at once."""
-        options = []
-        for index in sorted(links, key=lambda i: -self.instance.vlinks[i].bandwidth):
-            usable = [e for e in doors if e in self._allowed[index]]
-            usable = [e for e in usable if self._leads_on(index, e, inside)]
-            options.append([self._of(index, e) for e in usable])
+        if not links or any(self._takes_all(links, e, inside) for e in doors):
+            return True
+        widest_first = sorted(links, key=lambda i: -self.instance.vlinks[i].bandwidth)
+        ways = [(e, self._of(e), self._beyond(e, inside)) for e in doors]
+        options = [
+            [
+                limits
+                for e, limits, far in ways
+                if e in self._allowed[index] and self._leads_on(index, far)
+            ]
+            for index in widest_first
+        ]
         self._left = _STEPS
-        return self._fill(options, 0, {})
+        demands = [self.instance.vlinks[i].demand for i in widest_first]
+        return self._fill(demands, options, 0, {})
 
-    def _leads_on(self, index: int, e: int, inside: frozenset[int]) -> bool:
+    def _takes_all(self, links: Sequence[int], e: int, inside: frozenset[int]) -> bool:
+        """Whether one edge has room for all: the usual case, told soon."""
+        far = self._beyond(e, inside)
+        if not all(e in self._allowed[i] and self._leads_on(i, far) for i in links):
+            return False
+        demands = [self.instance.vlinks[i].demand for i in links]
+        totals: dict[Key, Exact] = {}
+        for resource, key, free in self._of(e):
+            totals[key] = totals.get(key, 0) + sum(d.get(resource, 0) for d in demands)
+            if totals[key] > free:
+                return False
+        return True
+
+    def _beyond(self, e: int, inside: frozenset[int]) -> int:
         edge = self.instance.network.edges[e]
-        far = edge.v if edge.u in inside else edge.u
+        return edge.v if edge.u in inside else edge.u
+
+    def _leads_on(self, index: int, far: int) -> bool:
         vlink = self.instance.vlinks[index]
-        return far in vlink.vertices or any(
-            far in self.instance.points[p].candidates for p in vlink.points
-        )
+        return far in vlink.vertices or any(far in self._places[p] for p in vlink.points)
 
-    def _of(self, index: int, e: int) -> Needs:
-        if (index, e) not in self._needs:
-            link = self.instance.network.edges[e].link
-            vlink = self.instance.vlinks[index]
-            self._needs[index, e] = () if link is None else self.instance.keys_of(link, vlink)
-        return self._needs[index, e]
+    def _of(self, e: int) -> Limits:
+        """What crossing an edge is limited by."""
+        if e not in self._limits:
+            self._limits[e] = tuple(self._found(self.instance.network.edges[e].link))
+        return self._limits[e]
 
-    def _fill(self, options: Sequence[Sequence[Needs]], at: int, used: dict[Key, Exact]) -> bool:
+    def _found(self, link: str | None) -> Iterator[tuple[str, Key, Exact]]:
+        if link is None:
+            return
+        element = self.instance.network.substrate.elements[link]
+        for resource in self._resources:
+            key = key_of(element, resource)
+            if limits(element, resource):
+                yield resource, key, self.instance.free(key)
+
+    @cached_property
+    def _places(self) -> tuple[dict[int, int], ...]:
+        """For each point, its candidates and their numbers."""
+        return tuple({v: k for k, v in enumerate(p.candidates)} for p in self.instance.points)
+
+    @cached_property
+    def _resources(self) -> tuple[str, ...]:
+        """All that VLinks take."""
+        return tuple(sorted({r for v in self.instance.vlinks for r in v.demand}))
+
+    def _fill(
+        self,
+        demands: Sequence[Mapping[str, Exact]],
+        options: Sequence[Sequence[Limits]],
+        at: int,
+        used: Mapping[Key, Exact],
+    ) -> bool:
         if at == len(options):
             return True
         self._left -= 1
         if self._left < 0:
             return True
-        for needs in options[at]:
-            if all(used.get(k, 0) + a <= self.instance.free(k) for k, a in needs):
+        demand = demands[at]
+        for some in options[at]:
+            if all(used.get(k, 0) + demand.get(r, 0) <= free for r, k, free in some):
                 more = dict(used)
-                for key, amount in needs:
-                    more[key] = more.get(key, 0) + amount
-                if self._fill(options, at + 1, more):
+                for resource, key, _ in some:
+                    more[key] = more.get(key, 0) + demand.get(resource, 0)
+                if self._fill(demands, options, at + 1, more):
                     return True
         return False

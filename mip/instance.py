@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 from mip.amounts import Exact, exact, human
 from mip.capacity import (
@@ -124,12 +124,24 @@ class Instance:
 
     def keys_of(self, element_id: str, vlink: VLink) -> tuple[tuple[Key, Exact], ...]:
         """The capacities a VLink draws on when it crosses an element, with the amounts."""
+        known = self._limits.setdefault(element_id, {})
+        found = []
+        for resource, amount in vlink.demand.items():
+            if resource not in known:
+                known[resource] = self._limit(element_id, resource)
+            key = known[resource]
+            if key is not None and (amount or key in self.capacity):
+                found.append((key, amount))
+        return tuple(found)
+
+    def _limit(self, element_id: str, resource: str) -> Key | None:
         element = self.network.substrate.elements[element_id]
-        return tuple(
-            (key_of(element, r), amount)
-            for r, amount in vlink.demand.items()
-            if limits(element, r) and (key_of(element, r) in self.capacity or amount)
-        )
+        return key_of(element, resource) if limits(element, resource) else None
+
+    @cached_property
+    def _limits(self) -> dict[str, dict[str, Key | None]]:
+        """For elements met before, where each resource is taken from; None: not limited."""
+        return {}
 
 
 def compile_instance(problem: Problem) -> Instance:
@@ -138,9 +150,10 @@ def compile_instance(problem: Problem) -> Instance:
     stock = Stock(capacities(problem.substrate), used(problem.substrate, problem.embedded))
     refusals = list(target_refusals(problem))
     points: list[Point] = []
+    typed = cache(lambda kind: [v for v, e in network.nodes if hosts(e, kind)])
     for element in problem.request.nodes():
         if not element.is_stub:
-            candidates, why = _candidates(problem, network, stock, element)
+            candidates, why = _candidates(problem, network, stock, element, typed(element.type))
             refusals.extend(why)
             points.append(Point(element.id, Kind.VNODE, candidates, _demand(element)))
     links = [e for e in problem.request.links() if not e.is_stub]
@@ -160,10 +173,9 @@ def _demand(element: Element) -> dict[str, Exact]:
 
 
 def _candidates(
-    problem: Problem, network: Network, stock: Stock, vnode: Element
+    problem: Problem, network: Network, stock: Stock, vnode: Element, typed: list[int]
 ) -> tuple[tuple[int, ...], list[Reason]]:
-    """The vertices that may host `vnode`; with none left, why."""
-    typed = [v for v, e in network.nodes if hosts(e, vnode.type)]
+    """The vertices, among the `typed` ones, that may host `vnode`; with none left, why."""
     if not typed:
         text = f"no usable host here takes {vnode.type}"
         return (), [Reason(vnode.id, Code.TYPE, text)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,8 @@ from mip.placing import Placing
 
 _KICKED = 2
 _ATTEMPTS = 20
+_PAIRS = 20
+"""Moves of two joined points that are looked at, for each VLink."""
 
 
 @dataclass
@@ -82,6 +84,37 @@ class LocalSearch:
                 best, value = found, self.value(found)
                 yield best
 
+    def near(self, at: Sequence[int], below: float) -> list[list[int]]:
+        """Allowed placements one or two moves from `at` with sums less than `below`, least first.
+
+        Two points are moved together only if a VLink joins them.
+        """
+        total = self.value(at)
+        found: list[tuple[float, list[int]]] = []
+        for point in range(len(at)):
+            costs = self._costs(point, at)
+            costs += total - costs[at[point]]
+            found += [(float(costs[k]), _moved(at, {point: k})) for k in _least(costs, below)]
+        for a, b in self.placing.pairs:
+            joint = self._joint(a, b, at)
+            joint += total - joint[at[a], at[b]]
+            for k in _least(joint, below)[:_PAIRS]:
+                i, j = np.unravel_index(k, joint.shape)
+                found.append((float(joint[i, j]), _moved(at, {a: int(i), b: int(j)})))
+        free = self.placing.instance.free
+        found.sort(key=lambda f: f[0])
+        return [
+            there
+            for _, there in found
+            if there != at and all(a <= free(k) for k, a in self._used(there).items())
+        ]
+
+    def _joint(self, a: int, b: int, at: Sequence[int]) -> Floats:
+        """What any two candidates of two joined points would cost, all others staying."""
+        shape = (len(self.placing.candidates[a]), len(self.placing.candidates[b]))
+        between = sum((rows.T for other, rows in self._near[a] if other == b), np.zeros(shape))
+        return between + self._costs(a, at, but=b)[:, None] + self._costs(b, at, but=a)
+
     def _shake(self, point: int, now: list[int], used: dict[Key, Exact]) -> None:
         """Anywhere that is allowed."""
         good = np.flatnonzero(np.isfinite(self._costs(point, now)))
@@ -89,10 +122,12 @@ class LocalSearch:
             if self._move(point, now, int(good[self.rng.randrange(good.size)]), used):
                 return
 
-    def _costs(self, point: int, now: Sequence[int]) -> Floats:
+    def _costs(self, point: int, now: Sequence[int], but: int | None = None) -> Floats:
+        """What each candidate of a point would cost, what it has with the point `but` left out."""
         costs = self.placing.single[point].copy()
         for other, rows in self._near[point]:
-            costs += rows[now[other]]
+            if other != but:
+                costs += rows[now[other]]
         return costs
 
     def _used(self, at: Sequence[int]) -> dict[Key, Exact]:
@@ -113,3 +148,13 @@ class LocalSearch:
         for key, amount in self.placing.rooms[point][now[point]]:
             used[key] += amount
         return fits
+
+
+def _moved(at: Sequence[int], moves: Mapping[int, int]) -> list[int]:
+    return [moves.get(point, k) for point, k in enumerate(at)]
+
+
+def _least(costs: Floats, below: float) -> list[int]:
+    """The flat indexes of what is less than `below`, least first."""
+    order = np.argsort(costs, axis=None, kind="stable")
+    return [int(k) for k in order[: np.count_nonzero(costs < below)]]

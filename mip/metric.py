@@ -45,6 +45,7 @@ class Metric:
         self._fields: dict[tuple[Any, ...], Field] = {}
         self._of: dict[int, tuple[Field, float]] = {}
         self._rests: dict[tuple[int, int], list[float]] = {}
+        self._step_lists: dict[int, list[float]] = {}
 
     def field(self, index: int) -> tuple[Field, float]:
         """The distances of a VLink, and the factor to multiply them with."""
@@ -104,6 +105,12 @@ class Metric:
             self._rests[key] = best.tolist()
         return self._rests[key]
 
+    def step_list(self, field: Field) -> list[float]:
+        """The steps of a field of this metric as plain numbers, which are sooner read."""
+        if id(field) not in self._step_lists:
+            self._step_lists[id(field)] = field.steps.tolist()
+        return self._step_lists[id(field)]
+
     def from_vertex(self, index: int, start: int, rest: Sequence[float], end: int) -> float:
         """The distance from a vertex to another, given the `rest` of the latter."""
         field, _ = self.field(index)
@@ -124,6 +131,7 @@ class Metric:
         for e in vlink.edges:
             link = network.edges[e].link
             steps[e] = 0.0 if link is None else cost(elements[link])
+        for e in vlink.edges if network.link_vertices else ():
             for v in network.link_vertices & {network.edges[e].u, network.edges[e].v}:
                 steps[e] += cost(network.element(v)) / 2  # passed on two of its edges
         return steps

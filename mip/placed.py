@@ -10,16 +10,17 @@ from __future__ import annotations
 import contextlib
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from mip.arcflow import Scope
+from mip.arcflow import Arc, Scope
 from mip.branching import Branching, Fresh, Leaf, OutOfBudgetError
 from mip.buckets import CELLS, eliminate
 from mip.exact import Found, Search, solve_plain
-from mip.instance import Instance
+from mip.instance import Instance, Kind
 from mip.linear import Ending
 from mip.local import LocalSearch
 from mip.mapping import Draft, Route, chosen_values, value_of
@@ -27,9 +28,9 @@ from mip.metric import Floats, Metric
 from mip.objectives import Weights
 from mip.placing import Placing, build_placing
 from mip.routing import Router, UnsureError
+from mip.solvers import prompt_solver
 
 _RISE = 0.02
-_HURRIED_RISE = 0.04
 """How far above the bound the first search looks, as a share of it; then ever further."""
 
 _USUAL = 0.1
@@ -40,13 +41,17 @@ _FAILURES = 10
 
 _ROUNDING = 1e-9
 
-_SOON_S = 0.02
+_SOON_S = 0.1
+_SOON_SHARE = 3.0
+_GOOD = 0.05
 _DIVE_S = 0.15
 _DIVE_STEPS = 300
 _DETOUR = 0.3
 _KICKS = 12
-"""A first mapping: seconds of search, then of diving; path steps for a part; detours as a share of
-the bound; kicks."""
+_POLISH_S = 0.15
+"""A first mapping: seconds of search, at least and as a share of what the tables took; how far
+above the bound it is good enough to stop; then seconds of diving; path steps for a part; detours as
+a share of the bound; kicks; seconds for bettering it."""
 
 _PART_STEPS = 1_000
 """Path steps for a part of a placement."""
@@ -55,7 +60,7 @@ _CELLS_OF_PAIRS = 2 * 10**8
 _POINTS = 200
 """Larger problems than that are left to the whole program."""
 
-_PROGRAMS = 30
+_PROGRAMS = 200
 """Placements whose paths need a program of their own before one program takes over."""
 
 _STEPS = 20_000
@@ -102,7 +107,7 @@ class PlacedSearch:
         instance: what to embed.
         weights: an additive objective.
         search: how to solve what is left to the whole program, and when to stop.
-        hurry: be content with a good mapping: look on for as long as the first one took.
+        hurry: be content with a good mapping.
         fresh: how many hosts may be newly taken into use, and which count.
         best: the best mapping so far.
         value: its value.
@@ -139,7 +144,7 @@ class PlacedSearch:
 
         def leaf(places: tuple[int, ...], bound: float) -> float | None:
             better = self._leaf(placing, router, places, bound)
-            if better is not None and self.hurry:
+            if better is not None and self.hurry and self._good:
                 self._until = min(self._until, time.monotonic() + self._patience)
             if self.trace.failed == _FAILURES:
                 branching.check_parts(viable)
@@ -155,8 +160,11 @@ class PlacedSearch:
         try:
             if not self._any(branching):
                 return Found(Ending.INFEASIBLE)
-            if self.hurry and not self._soon(placing, branching, leaf, time.monotonic() - began):
+            seconds = time.monotonic() - began
+            if self.hurry and not self._soon(placing, branching, leaf, seconds):
                 self._dive(placing, Branching(placing, buckets, self.fresh), router)
+            if self.hurry and self.best is not None and not (self._proven or self._good):
+                self._polish(placing, router)
             if not self.hurry or self.best is None:
                 self._deepen(placing, branching, leaf)
                 self._proven = True
@@ -196,7 +204,7 @@ class PlacedSearch:
         """
         usual = sum(_usual(table) for table in placing.pairs.values())
         base = max(abs(self.bound), _USUAL * usual, placing.step)
-        rise = _HURRIED_RISE if self.hurry else _RISE
+        rise = _RISE
         floor = self.bound
         end = floor + 2 * max(base, usual)
         while floor <= end:
@@ -210,8 +218,8 @@ class PlacedSearch:
         raise OutOfBudgetError
 
     def _soon(self, placing: Placing, branching: Branching, leaf: Leaf, seconds: float) -> bool:
-        """Whether the search finds something in about the `seconds` that the tables took."""
-        self._until = time.monotonic() + max(_SOON_S, seconds)
+        """Whether the search finds something in a time like the `seconds` that the tables took."""
+        self._until = time.monotonic() + max(_SOON_S, _SOON_SHARE * seconds)
         self._patience = seconds / 2
         with contextlib.suppress(OutOfBudgetError):
             self._deepen(placing, branching, leaf)
@@ -249,6 +257,36 @@ class PlacedSearch:
                 self._try(placing, router, vertices, local.value(found))
         self._until = float("inf")
 
+    def _polish(self, placing: Placing, router: Router) -> None:
+        """From the best mapping to better ones nearby, most promising first."""
+        self._until = time.monotonic() + _POLISH_S
+        local = LocalSearch(placing, random.Random(self.search.seed))  # noqa: S311 (no secret)
+        numbers = [{v: k for k, v in enumerate(c)} for c in placing.candidates]
+        tried: set[tuple[int, ...]] = set()
+        better = True
+        while better and self.best is not None:
+            better = False
+            at = [n[v] for n, v in zip(numbers, self.best.places, strict=True)]
+            for there in local.near(at, self._best_top(placing)):
+                if self._over():
+                    break
+                if tuple(there) in tried or local.value(there) >= self._best_top(placing):
+                    continue
+                tried.add(tuple(there))
+                places = tuple(c[k] for c, k in zip(placing.candidates, there, strict=True))
+                if self._allowed(places) and self._try(placing, router, places, local.value(there)):
+                    better = True
+                    break
+        self._until = float("inf")
+
+    def _allowed(self, places: tuple[int, ...]) -> bool:
+        """Whether no more hosts than may be are newly taken into use."""
+        if self.fresh is None:
+            return True
+        kinds = self.instance.points
+        used = {v for v, p in zip(places, kinds, strict=True) if p.kind is Kind.VNODE}
+        return len(used - self.fresh.busy) <= self.fresh.count
+
     @cached_property
     def _plain(self) -> bool:
         """Whether paths can be found one by one: no trees, backups, rules on links."""
@@ -257,6 +295,11 @@ class PlacedSearch:
             len(v.points) <= 2 and v.protection == "none" and v.id not in ruled
             for v in self.instance.vlinks
         )
+
+    @property
+    def _good(self) -> bool:
+        """Whether what was found is close to what is proven."""
+        return self.value <= self.bound + _GOOD * abs(self.bound)
 
     def _detour(self) -> float:
         """How much longer than the shortest the paths of a first mapping may be, in all."""
@@ -296,40 +339,48 @@ class PlacedSearch:
     ) -> bool:
         """Take the cheapest paths of a placement if they beat the best; whether they do.
 
-        Paths within a slack are not the cheapest: ask again with less until there are none.
+        The router's paths within a slack are not the cheapest: ask again with less until there
+        are none.
         """
         found = False
         while (slack := self._top(placing) - bound) > -_ROUNDING:
-            draft = self._routed(router, places, max(slack, 0.0))
+            draft, cheapest = self._routed(router, places, max(slack, 0.0))
             value = None if draft is None else value_of(self.instance, self.weights, draft)
             if value is None or value >= self.value:
                 return found
             self.best, self.value, found = draft, value, True
+            if cheapest:
+                return found
         return found
 
-    def _routed(self, router: Router, places: tuple[int, ...], slack: float) -> Draft | None:
-        if self._plain:
-            try:
-                found = router.route(places, slack, _HURRIED_STEPS if self.hurry else _STEPS)
-            except UnsureError:
-                if self.hurry:
-                    self._doubt = True
-                    return None
-                return self._by_program(places)
-            if found is None:
-                return None
-            order: tuple[Route, ...] = tuple(found[0][i] for i in range(len(self.instance.vlinks)))
-            draft = Draft(places, order, {})
-            return draft if chosen_values(self.instance, draft) is not None else None
-        return self._by_program(places)
+    def _routed(
+        self, router: Router, places: tuple[int, ...], slack: float
+    ) -> tuple[Draft | None, bool]:
+        """Paths at most `slack` above the shortest, and whether they are the cheapest."""
+        if not self._plain:
+            return self._by_program(places, {}), True
+        try:
+            found = router.route(places, slack, _HURRIED_STEPS if self.hurry else _STEPS)
+        except UnsureError:
+            if self.hurry:
+                self._doubt = True
+                return None, False
+            return self._by_program(places, router.arcs(places, slack)), True
+        if found is None:
+            return None, False
+        order: tuple[Route, ...] = tuple(found[0][i] for i in range(len(self.instance.vlinks)))
+        draft = Draft(places, order, {})
+        return (draft if chosen_values(self.instance, draft) is not None else None), False
 
-    def _by_program(self, places: tuple[int, ...]) -> Draft | None:
-        """Routes for one placement from the whole program, its hosts fixed."""
+    def _by_program(
+        self, places: tuple[int, ...], arcs: Mapping[int, frozenset[Arc]]
+    ) -> Draft | None:
+        """Routes for one placement from the whole program, its hosts fixed and its arcs few."""
         self.trace.programs += 1
         if self.trace.programs > _PROGRAMS:
             raise OutOfBudgetError
-        scope = Scope(hosts={i: frozenset((v,)) for i, v in enumerate(places)})
-        quiet = Search(self.search.solver, self.search.clock, 0.0, self.search.seed)
+        scope = Scope(hosts={i: frozenset((v,)) for i, v in enumerate(places)}, arcs=arcs)
+        quiet = Search(prompt_solver(), self.search.clock, 0.0, self.search.seed)
         found = solve_plain(self.instance, self.weights, quiet, scope=scope)
         if found.draft is None and found.ending is not Ending.INFEASIBLE:
             raise OutOfBudgetError

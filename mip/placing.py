@@ -119,6 +119,11 @@ def _bans(instance: Instance) -> Iterator[tuple[Pair, np.ndarray[Any, np.dtype[n
     rules = instance.rules
     apart = {frozenset(p) for some in rules.apart for p in combinations(some, 2)}
     together = {frozenset(p) for some in rules.together for p in combinations(some, 2)}
+    network = instance.network
+    machines = [
+        np.asarray([not is_pip(network.element(v)) for v in p.candidates], dtype=bool)
+        for p in instance.points
+    ]
     for a, b in combinations(range(len(instance.points)), 2):
         first = np.asarray(instance.points[a].candidates, dtype=np.int64)
         second = np.asarray(instance.points[b].candidates, dtype=np.int64)
@@ -128,8 +133,7 @@ def _bans(instance: Instance) -> Iterator[tuple[Pair, np.ndarray[Any, np.dtype[n
         if pair in together:
             ban |= ~alike
         if pair in apart:
-            single = [not is_pip(instance.network.element(int(v))) for v in first]
-            ban |= alike & np.asarray(single, dtype=bool)[:, None]
+            ban |= alike & machines[a][:, None]
         for i, j in zip(*np.nonzero(alike & ~ban), strict=True):
             if not _both_fit(instance, a, b, int(first[i])):
                 ban[i, j] = True

@@ -1,7 +1,8 @@
 """Paths for a given placement, within what links have left: all of them or proof that none fit.
 
 A depth-first search over VLinks, widest first, each over its paths by cost up to the slack that is
-left; where a VLink finds none, the search jumps back to the last VLink that stands in its way.
+left; where a VLink finds none, the search jumps back to the last VLink that stands in its way. What
+VLinks were found not to fit together between which hosts is kept, and spares later searches.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from mip.mapping import Route, path_route
 from mip.metric import Field, Metric
 
 _SLACK = 1e-9
+_NOGOODS = 1_000
 
 
 class UnsureError(Exception):
@@ -34,6 +36,9 @@ class Path:
     cost: float
 
 
+Needs = tuple[tuple[Key, Exact], ...]
+
+
 @dataclass
 class _Way:
     """What the search needs to know of one VLink between two given vertices."""
@@ -44,8 +49,30 @@ class _Way:
     end: int
     field: Field
     factor: float
+    steps: list[float]
     rest: list[float]
     least: float
+
+
+@dataclass
+class _Conflict:
+    """Why a VLink has no path.
+
+    Attributes:
+        reasons: VLinks routed before it that stand in its way.
+        involved: all that were tried in vain, itself included.
+    """
+
+    reasons: set[int]
+    involved: set[int]
+
+
+@dataclass(frozen=True)
+class _NoGood:
+    """VLinks (with their two vertices) that have no paths together within a slack."""
+
+    ways: frozenset[tuple[int, int, int]]
+    slack: float
 
 
 class Router:
@@ -54,13 +81,14 @@ class Router:
     def __init__(self, instance: Instance, metric: Metric) -> None:
         self._instance = instance
         self._metric = metric
-        self._edge_keys: dict[tuple[int, int], tuple[tuple[Key, Exact], ...]] = {}
-        self._vertex_keys: dict[tuple[int, int], tuple[tuple[Key, Exact], ...]] = {}
-        self._used: dict[Key, Exact] = defaultdict(int)
+        self._edge_keys: dict[tuple[int, int], Needs] = {}
+        self._vertex_keys: dict[int, dict[int, Needs]] = {}
+        self._left: dict[Key, Exact] = {}
         self._users: dict[Key, set[int]] = defaultdict(set)
         self._paths: dict[int, Path] = {}
         self._detours: dict[int, float] = {}
         self._ways: list[_Way] = []
+        self._nogoods: list[_NoGood] = []
         self._steps = 0
 
     def route(
@@ -94,7 +122,7 @@ class Router:
         Raises:
             UnsureError: not settled within `steps`.
         """
-        self._used.clear()
+        self._left.clear()
         self._users.clear()
         self._paths.clear()
         self._detours.clear()
@@ -102,7 +130,46 @@ class Router:
         self._ways = self._prepare(places)
         if any(not np.isfinite(w.least) for w in self._ways):
             return False
-        return self._search(0, slack) is None
+        ways = frozenset((w.index, w.start, w.end) for w in self._ways)
+        if any(slack <= n.slack and n.ways <= ways for n in self._nogoods):
+            return False
+        conflict = self._search(0, slack)
+        if conflict is None:
+            return True
+        if len(self._nogoods) < _NOGOODS:
+            alone = frozenset(w for w in ways if w[0] in conflict.involved)
+            self._nogoods.append(_NoGood(alone, slack))
+        return False
+
+    def arcs(self, places: Sequence[int], slack: float) -> dict[int, frozenset[tuple[int, int]]]:
+        """Per VLink the arcs that paths at most `slack` above the shortest can cross.
+
+        Returns:
+            VLink to (edge, 0 from its u to its v or 1 back); VLinks within one vertex left out.
+        """
+        out: dict[int, frozenset[tuple[int, int]]] = {}
+        for way in self._prepare(dict(enumerate(places))):
+            if not way.factor or not np.isfinite(way.least):
+                continue
+            ahead = self._metric.rest(way.index, way.end)
+            behind = self._metric.rest(way.index, way.start)
+            top = way.least + slack / way.factor + _SLACK
+            found = set()
+            for e in way.vlink.edges:
+                edge = self._instance.network.edges[e]
+                for arc, u, v in (((e, 0), edge.u, edge.v), ((e, 1), edge.v, edge.u)):
+                    before = self._away(way.field, u, way.start, behind)
+                    after = self._away(way.field, v, way.end, ahead)
+                    if before + float(way.field.steps[e]) + after <= top:
+                        found.add(arc)
+            out[way.index] = frozenset(found)
+        return out
+
+    def _away(self, field: Field, vertex: int, end: int, rest: Sequence[float]) -> float:
+        """The distance between a vertex on a path and that path's end."""
+        if vertex == end:
+            return 0.0
+        return rest[field.rows[vertex]] if vertex in field.rows else np.inf
 
     def _prepare(self, places: Mapping[int, int]) -> list[_Way]:
         ways = []
@@ -114,16 +181,18 @@ class Router:
                 field, factor = self._metric.field(index)
                 rest = self._metric.rest(index, end)
                 least = self._metric.from_vertex(index, start, rest, end)
-                ways.append(_Way(index, vlink, start, end, field, factor, rest, least))
+                steps = self._metric.step_list(field)
+                ways.append(_Way(index, vlink, start, end, field, factor, steps, rest, least))
         return sorted(ways, key=lambda w: (-w.vlink.bandwidth, -w.least, w.index))
 
-    def _search(self, depth: int, slack: float) -> set[int] | None:
-        """None once all from `depth` on are routed; else the earlier VLinks in the way."""
+    def _search(self, depth: int, slack: float) -> _Conflict | None:
+        """None once all from `depth` on are routed; else what kept them from it."""
         if depth == len(self._ways):
             return None
         way = self._ways[depth]
         blocked: set[Key] = set()
         reasons: set[int] = set()
+        involved = {way.index}
         for path in self._options(way, slack, blocked):
             needs = self._needs(way, path)
             over = [k for k, a in needs.items() if self._room(k) < a]
@@ -135,44 +204,50 @@ class Router:
             if failed is None:
                 return None
             self._give_back(way, needs)
-            if way.index not in failed:
+            if way.index not in failed.reasons:
                 return failed
-            reasons |= failed - {way.index}
+            reasons |= failed.reasons
+            involved |= failed.involved
         for key in blocked:
             reasons |= self._users[key]
         reasons |= {i for i, d in self._detours.items() if d > _SLACK}
-        return reasons - {way.index}
+        return _Conflict(reasons - {way.index}, involved)
 
     def _room(self, key: Key) -> Exact:
-        return self._instance.free(key) - self._used[key]
+        left = self._left.get(key)
+        if left is None:
+            left = self._left[key] = self._instance.free(key)
+        return left
 
     def _needs(self, way: _Way, path: Path) -> dict[Key, Exact]:
-        needs: dict[Key, Exact] = defaultdict(int)
+        needs: dict[Key, Exact] = {}
         for e in path.edges:
             for key, amount in self._of_edge(way, e):
-                needs[key] += amount
-        route = path_route(self._instance, way.vlink, list(path.vertices), list(path.edges))
-        for v in path.vertices:
-            if self._instance.network.ids[v] in route.on:
-                for key, amount in self._of_vertex(way, v):
-                    needs[key] += amount
+                needs[key] = needs.get(key, 0) + amount
+        limited = self._limited(way)
+        if limited.keys() & set(path.vertices):
+            route = path_route(self._instance, way.vlink, list(path.vertices), list(path.edges))
+            for v in path.vertices:
+                if v in limited and self._instance.network.ids[v] in route.on:
+                    for key, amount in limited[v]:
+                        needs[key] = needs.get(key, 0) + amount
         return needs
 
     def _take(self, way: _Way, path: Path, needs: dict[Key, Exact]) -> None:
         for key, amount in needs.items():
-            self._used[key] += amount
+            self._left[key] = self._room(key) - amount
             self._users[key].add(way.index)
         self._paths[way.index] = path
         self._detours[way.index] = path.cost - way.least * way.factor
 
     def _give_back(self, way: _Way, needs: dict[Key, Exact]) -> None:
         for key, amount in needs.items():
-            self._used[key] -= amount
+            self._left[key] += amount
             self._users[key].discard(way.index)
         del self._paths[way.index]
         del self._detours[way.index]
 
-    def _of_edge(self, way: _Way, e: int) -> tuple[tuple[Key, Exact], ...]:
+    def _of_edge(self, way: _Way, e: int) -> Needs:
         found = self._edge_keys.get((way.index, e))
         if found is None:
             link = self._instance.network.edges[e].link
@@ -180,12 +255,19 @@ class Router:
             self._edge_keys[way.index, e] = found
         return found
 
-    def _of_vertex(self, way: _Way, v: int) -> tuple[tuple[Key, Exact], ...]:
-        found = self._vertex_keys.get((way.index, v))
+    def _limited(self, way: _Way) -> dict[int, Needs]:
+        """The vertices that limit what passes through them, and what the VLink takes there."""
+        found = self._vertex_keys.get(way.index)
         if found is None:
-            found = self._instance.keys_of(self._instance.network.ids[v], way.vlink)
-            self._vertex_keys[way.index, v] = found
+            ids = self._instance.network.ids
+            ends = (way.start, way.end)
+            possible = {*way.vlink.vertices, *(v for p in way.vlink.points for v in self._at(p))}
+            every = ((v, self._instance.keys_of(ids[v], way.vlink)) for v in {*possible, *ends})
+            found = self._vertex_keys[way.index] = {v: keys for v, keys in every if keys}
         return found
+
+    def _at(self, point: int) -> tuple[int, ...]:
+        return self._instance.points[point].candidates
 
     def _options(self, way: _Way, slack: float, blocked: set[Key]) -> Iterator[Path]:
         """Simple paths of a VLink within `slack`, over edges with room, cheaper ones first.
@@ -204,9 +286,11 @@ class Router:
     def _walks(
         self, way: _Way, top: float, blocked: set[Key]
     ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], float]]:
-        network = self._instance.network
-        rows, steps, rest = way.field.rows, way.field.steps, way.rest
-        lag_top = None if way.vlink.latency_max is None else way.vlink.latency_max
+        incident = self._instance.network.incident
+        rows, rest = way.field.rows, way.rest
+        steps = way.steps
+        lag_top = way.vlink.latency_max
+        room = self._room
         stack: list[tuple[tuple[int, ...], tuple[int, ...], float]] = [((way.start,), (), 0.0)]
         while stack:
             vertices, edges, cost = stack.pop()
@@ -219,21 +303,23 @@ class Router:
                     yield vertices, edges, cost
                 continue
             nexts = []
-            for e, near in network.incident[at]:
+            for e, near in incident[at]:
                 if near == way.end:
                     further = 0.0
                 elif near in rows:
                     further = rest[rows[near]]
                 else:
                     continue
-                total = cost + float(steps[e])
+                total = cost + steps[e]
                 if total + further > top or near in vertices:
                     continue
-                short = [k for k, a in self._of_edge(way, e) if self._room(k) < a]
-                if short:
-                    blocked.update(short)
-                    continue
-                nexts.append((total + further, (*vertices, near), (*edges, e), total))
+                full = False
+                for key, amount in self._of_edge(way, e):
+                    if room(key) < amount:
+                        blocked.add(key)
+                        full = True
+                if not full:
+                    nexts.append((total + further, (*vertices, near), (*edges, e), total))
             nexts.sort(key=lambda n: -n[0])
             stack.extend((v, ed, c) for _, v, ed, c in nexts)
 

@@ -7,11 +7,18 @@ import random
 import pytest
 from mip_graphs import ETHERNET, GENERIC, HOST, MBPS, SWITCH, VLINK, apart, element, join, underlay
 
+from mip import placed
+from mip.branching import Branching, OutOfBudgetError
+from mip.buckets import eliminate
 from mip.exact import Clock, Search, solve_plain
 from mip.instance import compile_instance
+from mip.linear import Ending
 from mip.mapping import value_of
+from mip.metric import Metric
 from mip.model import Problem
 from mip.objectives import objective
+from mip.placing import build_placing
+from mip.routing import Router
 from mip.solvers import solver
 from mip.solving import quick, solve_additive
 
@@ -48,11 +55,70 @@ def test_placements_first_equals_the_whole_program(group: int) -> None:
         instance = compile_instance(problem)
         search = Search(solver("highs"), Clock(60))
         whole = solve_plain(instance, weights, search)
-        placed = solve_additive(instance, weights, search)
-        assert placed.ending is whole.ending, seed
-        if whole.draft is not None and placed.draft is not None:
+        found = solve_additive(instance, weights, search)
+        assert found.ending is whole.ending, seed
+        if whole.draft is not None and found.draft is not None:
             best = value_of(instance, weights, whole.draft)
-            assert value_of(instance, weights, placed.draft) == pytest.approx(best), seed
+            assert value_of(instance, weights, found.draft) == pytest.approx(best), seed
             soon = quick(instance, weights, search)
             assert soon.draft is not None
             assert value_of(instance, weights, soon.draft) >= best - 1e-6
+            assert soon.bound is None or soon.bound <= best + 1e-6
+            if soon.ending is Ending.OPTIMAL:
+                assert value_of(instance, weights, soon.draft) == pytest.approx(best), seed
+
+
+@pytest.mark.parametrize(("steps", "failures"), [(4, 10), (20_000, 1), (30, 1)])
+def test_giving_up_on_paths_soon_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, steps: int, failures: int
+) -> None:
+    """Paths from a program on few arcs, and parts that were ruled out, lead to the same optimum."""
+    monkeypatch.setattr(placed, "_STEPS", steps)
+    monkeypatch.setattr(placed, "_FAILURES", failures)
+    for seed in range(16, 28):
+        problem = scarce(seed)
+        weights = objective("cost").weights(problem)
+        instance = compile_instance(problem)
+        search = Search(solver("highs"), Clock(60))
+        whole = solve_plain(instance, weights, search)
+        found = solve_additive(instance, weights, search)
+        assert found.ending is whole.ending, seed
+        if whole.draft is not None and found.draft is not None:
+            best = value_of(instance, weights, whole.draft)
+            assert value_of(instance, weights, found.draft) == pytest.approx(best), seed
+
+
+def test_what_was_ruled_out_once_is_ruled_out_rightly() -> None:
+    """A router that has learnt says the same of random placements as one that hasn't."""
+    answers = set()
+    for seed in range(6):
+        instance = compile_instance(scarce(seed))
+        metric = Metric(instance, objective("cost").weights(instance.problem))
+        learnt = Router(instance, metric)
+        rng = random.Random(seed)
+        for _ in range(150):
+            places = {i: rng.choice(p.candidates) for i, p in enumerate(instance.points)}
+            slack = rng.choice([0.0, 20.0, 60.0])
+            fits = learnt.fits(places, slack, 10**6)
+            assert fits == Router(instance, metric).fits(places, slack, 10**6)
+            answers.add(fits)
+    assert answers == {True, False}
+
+
+def test_a_search_that_was_stopped_can_be_run_again() -> None:
+    """What the stopped run had put on hosts is gone."""
+    for seed in range(8):
+        instance = compile_instance(scarce(seed))
+        weights = objective("cost").weights(instance.problem)
+        placing = build_placing(instance, weights, Metric(instance, weights))
+        buckets = eliminate(placing)
+
+        def leaves(branching: Branching) -> list[tuple[int, ...]]:
+            seen: list[tuple[int, ...]] = []
+            branching.run(float("inf"), lambda places, _bound: seen.append(places), lambda: False)
+            return seen
+
+        stopped = Branching(placing, buckets)
+        with pytest.raises(OutOfBudgetError):
+            stopped.run(float("inf"), lambda _places, _bound: None, lambda: True)
+        assert leaves(stopped) == leaves(Branching(placing, buckets))
