@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from mip.instance import Instance, VLink
 from mip.objectives import Weights
+from rdl.graph import Element
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -27,11 +29,13 @@ class Field:
 
     Attributes:
         rows: vertex to its row, for the vertices that may be passed through.
-        away: distances between rows (rows by rows), infinite where there is no way.
+        columns: row to its column, for the rows where paths begin and end.
+        away: distances between rows and columns, infinite where there is no way.
         steps: cost of each edge by number, infinite where the edge may not be used.
     """
 
     rows: dict[int, int]
+    columns: dict[int, int]
     away: Floats
     steps: Floats
 
@@ -101,7 +105,7 @@ class Metric:
             best = np.full(len(field.rows), np.inf)
             for row, cost in zip(rows[0], costs[0], strict=True):
                 if field.rows:
-                    np.minimum(best, field.away[:, row] + cost, out=best)
+                    np.minimum(best, field.away[:, field.columns.get(row, 0)] + cost, out=best)
             self._rests[key] = best.tolist()
         return self._rests[key]
 
@@ -124,30 +128,57 @@ class Metric:
                 ways.append(float(field.steps[e]) + rest[field.rows[near]])
         return min(ways, default=np.inf)
 
-    def _steps(self, vlink: VLink, cost: Callable[[Any], float]) -> Floats:
+    def _steps(self, vlink: VLink, cost: Callable[[Element], float]) -> Floats:
         network = self._instance.network
         steps = np.full(len(network.edges), np.inf)
-        elements = network.substrate.elements
-        for e in vlink.edges:
-            link = network.edges[e].link
-            steps[e] = 0.0 if link is None else cost(elements[link])
+        links = self._links
+        steps[list(vlink.edges)] = [
+            0.0 if link is None else cost(link) for link in (links[e] for e in vlink.edges)
+        ]
         for e in vlink.edges if network.link_vertices else ():
             for v in network.link_vertices & {network.edges[e].u, network.edges[e].v}:
                 steps[e] += cost(network.element(v)) / 2  # passed on two of its edges
         return steps
 
+    @cached_property
+    def _links(self) -> tuple[Element | None, ...]:
+        """The link of each edge."""
+        network = self._instance.network
+        elements = network.substrate.elements
+        return tuple(None if e.link is None else elements[e.link] for e in network.edges)
+
+    @cached_property
+    def _joined(self) -> tuple[Ints, Ints]:
+        """The two vertices of each edge."""
+        edges = self._instance.network.edges
+        return np.asarray([e.u for e in edges], int), np.asarray([e.v for e in edges], int)
+
     def _solve(self, vlink: VLink, steps: Floats) -> Field:
         network = self._instance.network
         passing = sorted(vlink.vertices)
         rows = {v: r for r, v in enumerate(passing)}
-        near: list[list[tuple[int, float]]] = [[] for _ in passing]
-        for e in vlink.edges:
-            edge = network.edges[e]
-            u, v = rows.get(edge.u), rows.get(edge.v)
-            if u is not None and v is not None:
-                near[u].append((v, float(steps[e])))
-                near[v].append((u, float(steps[e])))
-        return Field(rows, _all_pairs(near), steps)
+        doors = {rows[v] for v in self._ends if v in rows} | {
+            rows[u]
+            for v in self._ends
+            if v not in rows
+            for _, u in network.incident[v]
+            if u in rows
+        }
+        columns = {row: k for k, row in enumerate(sorted(doors))}
+        row_of = np.full(len(network.ids), -1)
+        row_of[passing] = np.arange(len(passing))
+        edges = np.asarray(vlink.edges, int)
+        u, v = row_of[self._joined[0][edges]], row_of[self._joined[1][edges]]
+        inside = (u >= 0) & (v >= 0)
+        arcs = np.concatenate([u[inside], v[inside]]), np.concatenate([v[inside], u[inside]])
+        cost = np.tile(steps[edges][inside], 2)
+        return Field(rows, columns, _distances(len(rows), arcs, cost, list(columns)), steps)
+
+    @cached_property
+    def _ends(self) -> frozenset[int]:
+        """Where VLinks may end."""
+        points = self._instance.points
+        return frozenset(v for p in points for v in p.candidates)
 
     def _between(self, field: Field, starts: Sequence[int], ends: Sequence[int]) -> Floats:
         first, first_cost = self._doors(field, starts)
@@ -155,9 +186,11 @@ class Metric:
         best = np.full((len(starts), len(ends)), np.inf)
         if not field.rows:
             return self._direct(field, starts, ends, best)
+        columns = np.zeros(len(field.rows), dtype=np.int64)
+        columns[list(field.columns)] = list(field.columns.values())
         for i in range(first.shape[1]):
             for j in range(last.shape[1]):
-                way = field.away[first[:, i][:, None], last[:, j][None, :]]
+                way = field.away[first[:, i][:, None], columns[last[:, j]][None, :]]
                 np.minimum(best, way + first_cost[:, i][:, None] + last_cost[:, j], out=best)
         return self._direct(field, starts, ends, best)
 
@@ -203,47 +236,49 @@ class Metric:
         return best
 
 
-def _all_pairs(near: Sequence[Sequence[tuple[int, float]]]) -> Floats:
-    """Distances between all vertices: by levels where every step costs the same, else by rounds."""
-    n = len(near)
-    if n == 0:
-        return np.zeros((0, 0))
-    width = max((len(found) for found in near), default=0) or 1
+def _distances(n: int, arcs: tuple[Ints, Ints], cost: Floats, doors: Sequence[int]) -> Floats:
+    """Distances of `n` vertices to `doors`, all at once; each round looks one step further.
+
+    By levels where all steps cost the same.
+    """
+    if n == 0 or not doors:
+        return np.full((n, max(1, len(doors))), np.inf)
+    order = np.argsort(arcs[0], kind="stable")
+    tails, heads = arcs[0][order], arcs[1][order]
+    place = np.arange(len(tails)) - np.searchsorted(tails, tails)  # among those of the same tail
+    width = int(place.max(initial=0)) + 1
     to = np.tile(np.arange(n)[:, None], (1, width))
-    cost = np.full((n, width), np.inf)
-    for v, found in enumerate(near):
-        for k, (u, step) in enumerate(found):
-            to[v, k] = u
-            cost[v, k] = step
+    to[tails, place] = heads
+    start = np.zeros((n, len(doors)), dtype=bool)
+    start[list(doors), np.arange(len(doors))] = True
     finite = cost[np.isfinite(cost)]
-    if finite.size and finite.min() == finite.max() > 0:
-        return _levels(to) * float(finite[0])
-    return _rounds(to, cost)
+    if finite.size == cost.size and finite.size and finite.min() == finite.max() > 0:
+        return _levels(to, start) * float(finite[0])
+    steps = np.full((n, width), np.inf)
+    steps[tails, place] = cost[order]
+    return _rounds(to, steps, start)
 
 
-def _levels(to: Ints) -> Floats:
-    """Numbers of steps, from sets of reached vertices as packed bits."""
-    n, width = to.shape
-    seen = np.packbits(np.eye(n, dtype=bool), axis=1)
-    away = np.zeros((n, n), dtype=np.uint16)
+def _levels(to: Ints, start: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
+    """Numbers of steps, from sets of reached doors as packed bits."""
+    seen = np.packbits(start, axis=1)
+    away = np.zeros(start.shape, dtype=np.uint16)
     while True:
         reached = seen.copy()
-        for k in range(width):
+        for k in range(to.shape[1]):
             reached |= seen[to[:, k]]
-        missing = 1 - np.unpackbits(seen, axis=1, count=n)
+        missing = 1 - np.unpackbits(seen, axis=1, count=start.shape[1])
         if np.array_equal(reached, seen):
             return np.where(missing, np.inf, away.astype(float))
         away += missing
         seen = reached
 
 
-def _rounds(to: Ints, cost: Floats) -> Floats:
-    n, width = to.shape
-    away = np.full((n, n), np.inf)
-    np.fill_diagonal(away, 0.0)
+def _rounds(to: Ints, cost: Floats, start: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
+    away = np.where(start, 0.0, np.inf)
     while True:
         better = away.copy()
-        for k in range(width):
+        for k in range(to.shape[1]):
             np.minimum(better, away[to[:, k]] + cost[:, k][:, None], out=better)
         if np.array_equal(better, away):
             return away

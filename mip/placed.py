@@ -53,7 +53,7 @@ _POLISH_S = 0.15
 above the bound it is good enough to stop; then seconds of diving; path steps for a part; detours as
 a share of the bound; kicks; seconds for bettering it."""
 
-_PART_STEPS = 1_000
+_PART_STEPS = 3_000
 """Path steps for a part of a placement."""
 
 _CELLS_OF_PAIRS = 2 * 10**8
@@ -63,7 +63,7 @@ _POINTS = 200
 _PROGRAMS = 200
 """Placements whose paths need a program of their own before one program takes over."""
 
-_STEPS = 20_000
+_STEPS = 50_000
 _HURRIED_STEPS = 3_000
 """Path steps for one placement before the whole program decides on its paths."""
 

@@ -1,8 +1,8 @@
 """Paths for a given placement, within what links have left: all of them or proof that none fit.
 
 A depth-first search over VLinks, widest first, each over its paths by cost up to the slack that is
-left; where a VLink finds none, the search jumps back to the last VLink that stands in its way. What
-VLinks were found not to fit together between which hosts is kept, and spares later searches.
+left; where a VLink finds none, the search jumps back to the last VLink that stands in its way.
+VLinks that were hard to route go first in the next search.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from mip.mapping import Route, path_route
 from mip.metric import Field, Metric
 
 _SLACK = 1e-9
-_NOGOODS = 1_000
 
 
 class UnsureError(Exception):
@@ -56,23 +55,10 @@ class _Way:
 
 @dataclass
 class _Conflict:
-    """Why a VLink has no path.
+    """Why VLinks have no paths: those routed before that stand in the way, and where."""
 
-    Attributes:
-        reasons: VLinks routed before it that stand in its way.
-        involved: all that were tried in vain, itself included.
-    """
-
-    reasons: set[int]
-    involved: set[int]
-
-
-@dataclass(frozen=True)
-class _NoGood:
-    """VLinks (with their two vertices) that have no paths together within a slack."""
-
-    ways: frozenset[tuple[int, int, int]]
-    slack: float
+    vlinks: set[int]
+    keys: set[Key]
 
 
 class Router:
@@ -88,7 +74,7 @@ class Router:
         self._paths: dict[int, Path] = {}
         self._detours: dict[int, float] = {}
         self._ways: list[_Way] = []
-        self._nogoods: list[_NoGood] = []
+        self._failed: dict[int, int] = defaultdict(int)
         self._steps = 0
 
     def route(
@@ -130,16 +116,7 @@ class Router:
         self._ways = self._prepare(places)
         if any(not np.isfinite(w.least) for w in self._ways):
             return False
-        ways = frozenset((w.index, w.start, w.end) for w in self._ways)
-        if any(slack <= n.slack and n.ways <= ways for n in self._nogoods):
-            return False
-        conflict = self._search(0, slack)
-        if conflict is None:
-            return True
-        if len(self._nogoods) < _NOGOODS:
-            alone = frozenset(w for w in ways if w[0] in conflict.involved)
-            self._nogoods.append(_NoGood(alone, slack))
-        return False
+        return self._search(0, slack) is None
 
     def arcs(self, places: Sequence[int], slack: float) -> dict[int, frozenset[tuple[int, int]]]:
         """Per VLink the arcs that paths at most `slack` above the shortest can cross.
@@ -183,35 +160,42 @@ class Router:
                 least = self._metric.from_vertex(index, start, rest, end)
                 steps = self._metric.step_list(field)
                 ways.append(_Way(index, vlink, start, end, field, factor, steps, rest, least))
-        return sorted(ways, key=lambda w: (-w.vlink.bandwidth, -w.least, w.index))
+        failed = self._failed  # what was hard to route before goes first
+        return sorted(ways, key=lambda w: (-failed[w.index], -w.vlink.bandwidth, -w.least, w.index))
 
     def _search(self, depth: int, slack: float) -> _Conflict | None:
-        """None once all from `depth` on are routed; else what kept them from it."""
+        """None once all from `depth` on are routed; else what is in the way."""
         if depth == len(self._ways):
             return None
         way = self._ways[depth]
         blocked: set[Key] = set()
         reasons: set[int] = set()
-        involved = {way.index}
+        keys: set[Key] = set()
+        vain: list[tuple[dict[Key, Exact], float]] = []
         for path in self._options(way, slack, blocked):
             needs = self._needs(way, path)
+            detour = path.cost - way.least * way.factor
+            if any(_no_better(needs, detour, *other) for other in vain):
+                continue
             over = [k for k, a in needs.items() if self._room(k) < a]
             if over:
                 blocked.update(over)
                 continue
             self._take(way, path, needs)
-            failed = self._search(depth + 1, slack - (path.cost - way.least * way.factor))
+            failed = self._search(depth + 1, slack - detour)
             if failed is None:
                 return None
             self._give_back(way, needs)
-            if way.index not in failed.reasons:
+            if way.index not in failed.vlinks:
                 return failed
-            reasons |= failed.reasons
-            involved |= failed.involved
+            reasons |= failed.vlinks
+            keys |= failed.keys
+            vain.append(({k: a for k, a in needs.items() if k in failed.keys}, detour))
+        self._failed[way.index] += 1
         for key in blocked:
             reasons |= self._users[key]
         reasons |= {i for i, d in self._detours.items() if d > _SLACK}
-        return _Conflict(reasons - {way.index}, involved)
+        return _Conflict(reasons - {way.index}, keys | blocked)
 
     def _room(self, key: Key) -> Exact:
         left = self._left.get(key)
@@ -287,10 +271,8 @@ class Router:
         self, way: _Way, top: float, blocked: set[Key]
     ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], float]]:
         incident = self._instance.network.incident
-        rows, rest = way.field.rows, way.rest
-        steps = way.steps
+        rows, steps, rest = way.field.rows, way.steps, way.rest
         lag_top = way.vlink.latency_max
-        room = self._room
         stack: list[tuple[tuple[int, ...], tuple[int, ...], float]] = [((way.start,), (), 0.0)]
         while stack:
             vertices, edges, cost = stack.pop()
@@ -311,18 +293,28 @@ class Router:
                 else:
                     continue
                 total = cost + steps[e]
-                if total + further > top or near in vertices:
+                if total + further > top or near in vertices or self._full(way, e, blocked):
                     continue
-                full = False
-                for key, amount in self._of_edge(way, e):
-                    if room(key) < amount:
-                        blocked.add(key)
-                        full = True
-                if not full:
-                    nexts.append((total + further, (*vertices, near), (*edges, e), total))
+                nexts.append((total + further, (*vertices, near), (*edges, e), total))
             nexts.sort(key=lambda n: -n[0])
             stack.extend((v, ed, c) for _, v, ed, c in nexts)
+
+    def _full(self, way: _Way, e: int, blocked: set[Key]) -> bool:
+        """Whether an edge has no room for a VLink; what it lacks is added to `blocked`."""
+        full = False
+        for key, amount in self._of_edge(way, e):
+            if self._room(key) < amount:
+                blocked.add(key)
+                full = True
+        return full
 
     def _lag(self, way: _Way, vertices: tuple[int, ...], edges: tuple[int, ...]) -> Exact:
         route = path_route(self._instance, way.vlink, list(vertices), list(edges))
         return sum(self._instance.network.latency(e) for e in route.on)
+
+
+def _no_better(
+    needs: Mapping[Key, Exact], detour: float, taken: Mapping[Key, Exact], other: float
+) -> bool:
+    """Whether a path takes as much where it mattered as one that failed, and is no shorter."""
+    return detour >= other - _SLACK and all(needs.get(k, 0) >= a for k, a in taken.items())

@@ -8,19 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mip.buckets import CELLS
 from mip.exact import Clock, Found, Search, solve_plain
 from mip.instance import Instance
 from mip.linear import Ending
 from mip.mapping import value_of
 from mip.objectives import Cost, Weights
 from mip.placed import PlacedSearch, placeable
-
-QUICK_CELLS = 2 * 10**6
-"""The size of tables when an answer is wanted at once."""
-
-_QUICK_S = 0.5
-"""Seconds for that; then larger tables are made."""
 
 _SHARE = 0.5
 _UNLIMITED_S = 20.0
@@ -73,15 +66,9 @@ def quick(instance: Instance, weights: Weights, search: Search) -> Found:
     """A good mapping at once; without a proof, but with a true bound where one falls off."""
     if not placeable(instance, weights):
         return solve_plain(instance, weights, search)
-    left = search.clock.left()
-    for cells, seconds in ((QUICK_CELLS, _QUICK_S), (CELLS, _UNLIMITED_S)):
-        moment = seconds if left is None else min(left, seconds)
-        part = replace(search, clock=Clock(moment))
-        found = PlacedSearch(instance, weights, part, hurry=True).run(cells)
-        if found is not None and (found.draft is not None or found.ending is Ending.INFEASIBLE):
-            return found
-        if found is None or search.clock.over():
-            break
+    found = PlacedSearch(instance, weights, part_of(search, share=1.0), hurry=True).run()
+    if found is not None and (found.draft is not None or found.ending is Ending.INFEASIBLE):
+        return found
     if search.clock.over():
         return Found(Ending.UNKNOWN)
     return solve_plain(instance, weights, search)

@@ -88,8 +88,8 @@ def test_giving_up_on_paths_soon_changes_nothing(
             assert value_of(instance, weights, found.draft) == pytest.approx(best), seed
 
 
-def test_what_was_ruled_out_once_is_ruled_out_rightly() -> None:
-    """A router that has learnt says the same of random placements as one that hasn't."""
+def test_a_router_says_the_same_whatever_it_was_asked_before() -> None:
+    """The order in which VLinks are tried is learnt; what fits isn't."""
     answers = set()
     for seed in range(6):
         instance = compile_instance(scarce(seed))
