@@ -72,7 +72,7 @@ class Branching:
         Args:
             top: only bounds below it count; `leaf` may lower it.
             leaf: called for each complete placement.
-            stop: asked now and then whether to give up.
+            stop: asked at each step whether to give up.
 
         Raises:
             OutOfBudgetError: `stop` said so.
@@ -98,7 +98,7 @@ class Branching:
 
     def _descend(self, depth: int, bound: float) -> None:
         self.tally.nodes += 1
-        if self.tally.nodes % 64 == 0 and self._stop():
+        if self._stop():
             raise OutOfBudgetError
         if depth == len(self._order):
             self._finish(bound)

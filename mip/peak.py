@@ -30,14 +30,15 @@ from mip.solving import finish, part_of, surrogate
 _SHARE = 0.6
 """The part of the time for this way; the rest is for the whole program."""
 
-_MOMENT_S = 0.5
+_MOMENT_S = 0.2
 _NODES_S = 2.0
 _TOLERANCE = Fraction(1, 10**5)
 _PROBE_S = 1.0
 _PROBE_SHARE = 0.1
 _UNLIMITED_S = 60.0
 _TIE_SHARE = 0.3
-_TIE_S = 3.0
+_TIE_S = 4.0
+"""For the cheapest among equals: a part of what is left, and seconds at most."""
 
 
 def only_peak(weights: Weights) -> bool:
@@ -60,19 +61,20 @@ def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
     if best is None:
         ended = Found(Ending.INFEASIBLE)
         return finish(instance, weights, search, float(low), None) if stepping.unsure else ended
-    best, proven = _halved(stepping, best, low, proven)
-    high = peak_of(instance, best)
-    while proven is None or level_above(instance, proven) < high:
+    while True:
+        best, proven = _halved(stepping, best, low if proven is None else max(low, proven), proven)
+        high = peak_of(instance, best)
+        if proven is not None and level_above(instance, proven) >= high:
+            return _cheapest(stepping, best, high, weights, search)
         below = level_below(instance, high)
         draft = stepping.at(below, patient=True)
         if draft is not None:
-            best, high = draft, peak_of(instance, draft)
+            best = draft
         elif stepping.unsure:
             bound = float(low if proven is None else max(low, proven)) * weights.peak
             return finish(instance, weights, search, bound, Found(Ending.FEASIBLE, best))
         else:
             proven = below
-    return _cheapest(stepping, best, high, weights, search)
 
 
 def _halved(
@@ -118,7 +120,9 @@ def _cheapest(
 ) -> Found:
     """Prefer the cheapest mapping with the peak `share`, as far as the time lets."""
     tight = scaled_down(stepping.instance, share)
-    placed = PlacedSearch(tight, stepping.cost, part_of(search, _TIE_SHARE, _TIE_S))
+    left = search.clock.left()
+    moment = Clock(_TIE_S if left is None else min(_TIE_S, left * _TIE_SHARE))
+    placed = PlacedSearch(tight, stepping.cost, replace(search, clock=moment))
     found = placed.run()
     draft = best
     if found is not None and found.draft is not None:
