@@ -83,6 +83,7 @@ class ArcFlow:
         self.x: list[dict[int, int]] = []
         self.routes: list[RouteColumns] = []
         self.peak: int | None = None
+        self.opened_row: int | None = None
         self._loads: dict[Key, dict[int, Exact]] = defaultdict(dict)
         self._fixed_loads: dict[Key, Exact] = defaultdict(int)
         self._backup_loads: dict[tuple[Key, int], dict[int, Exact]] = defaultdict(dict)
@@ -136,6 +137,7 @@ class ArcFlow:
                 self._open(columns, opened)
         if self.scope.opened is not None:
             limit = float(self.scope.opened)
+            self.opened_row = len(self.model.rows)
             self.model.row(dict.fromkeys(opened.values(), 1.0), -INFINITY, limit)
 
     def _open(self, columns: Mapping[int, int], opened: dict[int, int]) -> None:

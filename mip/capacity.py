@@ -142,21 +142,43 @@ def used(substrate: Graph, embedded: Iterable[Embedded]) -> Use:
     backups: list[Backup] = []
     hosts: set[str] = set()
     for one in embedded:
-        for element_id, placement in one.mapping.mapping.items():
-            element = one.overlay.elements.get(element_id)
-            if element is None or element.is_stub:
-                continue
-            if element.is_link:
-                always, backup = _link_use(substrate, one, element, placement)
-                for key, amount in always.items():
-                    fixed[key] += amount
-                backups.extend([] if backup is None else [backup])
-                continue
-            for host in placement.on[:1]:
-                hosts.add(host)
-                for resource, held in element.resources.items():
-                    if host in substrate.elements and held.amount:
-                        fixed[key_of(substrate.elements[host], resource)] += exact(held.amount)
+        use = _used_by(substrate, one)
+        for key, amount in use.fixed.items():
+            fixed[key] += amount
+        backups.extend(use.backups)
+        hosts |= use.hosts
+    return Use(fixed, tuple(backups), frozenset(hosts))
+
+
+def _used_by(substrate: Graph, one: Embedded) -> Use:
+    """What one CloudNet uses; counted once, as plans of many steps ask for it again and again."""
+    for known, use in one.counted:
+        if known is substrate and isinstance(use, Use):
+            return use
+    use = _count(substrate, one)
+    one.counted[:] = [(substrate, use)]
+    return use
+
+
+def _count(substrate: Graph, one: Embedded) -> Use:
+    fixed: dict[Key, Exact] = defaultdict(int)
+    backups: list[Backup] = []
+    hosts: set[str] = set()
+    for element_id, placement in one.mapping.mapping.items():
+        element = one.overlay.elements.get(element_id)
+        if element is None or element.is_stub:
+            continue
+        if element.is_link:
+            always, backup = _link_use(substrate, one, element, placement)
+            for key, amount in always.items():
+                fixed[key] += amount
+            backups.extend([] if backup is None else [backup])
+            continue
+        for host in placement.on[:1]:
+            hosts.add(host)
+            for resource, held in element.resources.items():
+                if host in substrate.elements and held.amount:
+                    fixed[key_of(substrate.elements[host], resource)] += exact(held.amount)
     return Use(fixed, tuple(backups), frozenset(hosts))
 
 

@@ -20,12 +20,13 @@ from mip.exact import Clock, Search
 from mip.hosts import nodes_alone
 from mip.instance import Instance, compile_instance
 from mip.lazy import mend
-from mip.linear import INFINITY, Limits, Progress
+from mip.linear import INFINITY, Ending, Limits, Progress
 from mip.merged import Merged, merge
 from mip.model import Embedded, Options, Problem
 from mip.moving import Carried, Plan, Point, Target, as_embedded, carry_out, routed_anew
 from mip.objectives import Cost, Weights
 from mip.placed import PlacedSearch, placeable
+from mip.series import series
 from mip.solvers import prompt_solver
 from rdl.graph import Element, Graph
 
@@ -142,19 +143,18 @@ class _Hosts:
         if instance.refusals:
             return Plan(possible=False, frontier=_front(self.points))
         began = time.monotonic()
-        answer = self._fewer(merged, instance, before, wanted)
-        if answer is not None:
-            rest = Clock(max(_FRONT_S, _FRONT_SHARE * (time.monotonic() - began)))
-            for freed in self._others(wanted, before):
-                if self.clock.over() or rest.over():
-                    break
-                if self._fewer(merged, instance, before, freed) is None and freed > wanted:
-                    break
+        programs = _Programs(merged, instance, before)
+        answer = self._fewer(programs, wanted, sure=False)
         if answer is None:
             for freed in range(wanted - 1, 0, -1):
-                if self.clock.over() or self._fewer(merged, instance, before, freed) is not None:
+                if self.clock.over() or self._fewer(programs, freed) is not None:
                     break
             return Plan(possible=False, frontier=_front(self.points))
+        spent = time.monotonic() - began
+        self.clock = self.clock.within(max(_FRONT_S, _FRONT_SHARE * spent))
+        for freed in self._others(wanted, before):
+            if self.clock.over() or (self._fewer(programs, freed) is None and freed > wanted):
+                break
         return Plan(
             possible=True,
             freed=1 - len(_hosts_of(answer.after)) / before,
@@ -168,19 +168,14 @@ class _Hosts:
         yield from range(wanted - 1, 0, -1)
         yield from range(wanted + 1, before)
 
-    def _fewer(self, merged: Merged, instance: Instance, before: int, freed: int) -> Carried | None:
-        """The cheapest plan that frees `freed` hosts or more."""
-        weights = memory_weights(merged)
-        flow = ArcFlow(nodes_alone(instance), weights, Scope(opened=before - freed))
-        solver = prompt_solver()
+    def _fewer(self, programs: _Programs, freed: int, *, sure: bool = True) -> Carried | None:
+        """The cheapest plan that frees `freed` hosts or more; unless `sure`, the best in time."""
+        before = programs.before
         for _ in range(_TRIES):
-            if flow.model.contradiction or self.clock.over():
+            places = programs.places(before - freed, self.clock, sure=sure)
+            if places is None:
                 return None
-            outcome = solver.solve(flow.model, Limits(self.clock.left()))
-            if outcome.values is None:
-                return None
-            places = flow.read(outcome.values).places
-            targets = targets_of(merged, instance, places)
+            targets = targets_of(programs.merged, programs.instance, places)
             carried = carry_out(self.substrate, self.embedded, targets, self.clock)
             if carried is not None:
                 share = 1 - len(_hosts_of(carried.after)) / before
@@ -189,9 +184,36 @@ class _Hosts:
                 if self.progress is not None:
                     self.progress(float(len(self.points)), None)
                 return carried
-            columns = [flow.x[i][v] for i, v in enumerate(places)]
-            flow.model.row(dict.fromkeys(columns, 1.0), -INFINITY, len(columns) - 1.0)
+            programs.rule_out(places)
         return None
+
+
+class _Programs:
+    """Where all VNodes go with the least memory moved, given how many hosts may be used."""
+
+    def __init__(self, merged: Merged, instance: Instance, before: int) -> None:
+        self.merged = merged
+        self.instance = instance
+        self.before = before
+        self._flow = ArcFlow(nodes_alone(instance), memory_weights(merged), Scope(opened=before))
+        row = self._flow.opened_row
+        hopeless = self._flow.model.contradiction or row is None
+        self._series = None if hopeless or row is None else series(self._flow.model, row)
+
+    def places(self, hosts: int, clock: Clock, *, sure: bool) -> tuple[int, ...] | None:
+        """Each VNode's vertex, on at most `hosts` hosts; None if there is no way, or no time."""
+        if self._series is None or clock.over():
+            return None
+        outcome = self._series.solve(float(hosts), clock.left())
+        if outcome.values is None or (sure and outcome.ending is not Ending.OPTIMAL):
+            return None
+        return self._flow.read(outcome.values).places
+
+    def rule_out(self, places: Sequence[int]) -> None:
+        """Never these places again."""
+        columns = [self._flow.x[i][v] for i, v in enumerate(places)]
+        if self._series is not None:
+            self._series.row(dict.fromkeys(columns, 1.0), -INFINITY, len(columns) - 1.0)
 
 
 def targets_of(merged: Merged, instance: Instance, places: Sequence[int]) -> list[Target]:

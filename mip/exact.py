@@ -40,6 +40,11 @@ class Clock:
         """Seconds, never below 0.01; None without a limit."""
         return None if self._end is None else max(0.01, self._end - time.monotonic())
 
+    def within(self, seconds: float) -> Clock:
+        """One that runs out in `seconds`, or with this one."""
+        left = self.left()
+        return Clock(seconds if left is None else min(left, seconds))
+
     def over(self) -> bool:
         """Whether it has run out."""
         return self._end is not None and time.monotonic() >= self._end

@@ -1,9 +1,10 @@
-"""HiGHS, an extra: faster on large programs, takes arrays as they are, and solves relaxations."""
+"""HiGHS, an extra: faster on large programs, takes arrays as they are, goes on from a basis."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,27 +12,18 @@ import numpy as np
 from mip.errors import SolverError
 from mip.linear import INFINITY, Ending, Limits, LinearModel, Outcome, Progress
 
+_WHOLE = 1e-6
+_HOLDS = 1e-9
+_FACE = 1e-9
+_MARGINS = (0.02, 0.2)
+"""Margins for thinning, as shares of the relaxation's value: its optimal face first."""
+
 
 def available() -> bool:
     """Whether highspy is installed."""
     from importlib.util import find_spec
 
     return find_spec("highspy") is not None
-
-
-@dataclass(frozen=True)
-class Relaxed:
-    """A solved linear relaxation.
-
-    Attributes:
-        value: its optimum, a lower bound on the program's.
-        columns: value of each column.
-        reduced: reduced cost of each column: what one unit more would cost.
-    """
-
-    value: float
-    columns: np.ndarray[Any, np.dtype[np.float64]]
-    reduced: np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -63,46 +55,182 @@ class Highs:
         highs.run()
         return _outcome(highspy, highs)
 
-    def relax(self, model: LinearModel, seconds: float | None = None) -> Relaxed | None:
-        """The linear relaxation; None if it has no solution or took too long.
 
-        Raises:
-            SolverError: it broke down.
-        """
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class WarmHighs:
+    """A `mip.series.Series`: the relaxation goes on from the last basis, the program is thinned.
+
+    Columns whose reduced cost is above a margin can't be in a solution that is less than the margin
+    above the relaxation. So the program is solved without them; a solution within the margin is
+    optimal, else the margin grows. Before that, all that is whole in the relaxation is kept.
+    """
+
+    def __init__(self, model: LinearModel, row: int) -> None:
         import highspy
 
-        highs = _loaded(highspy, model, whole=False)
-        if seconds is not None:
-            highs.setOptionValue("time_limit", seconds)
+        self._highspy = highspy
+        self._relaxed = _loaded(highspy, model, whole=False)
+        self._arrays = _Arrays.of(model)
+        self._row = row
+
+    def row(self, terms: Mapping[int, float], low: float, high: float) -> None:
+        """See `mip.series.Series`."""
+        columns = np.asarray(list(terms), dtype=np.int32)
+        values = np.asarray(list(terms.values()), dtype=float)
+        top = self._highspy.kHighsInf
+        self._relaxed.addRow(max(low, -top), min(high, top), len(columns), columns, values)
+        self._arrays = self._arrays.with_row(columns, values, low, high)
+
+    def solve(self, high: float, seconds: float | None) -> Outcome:
+        """See `mip.series.Series`."""
+        ends = None if seconds is None else time.monotonic() + seconds
+        self._relaxed.changeRowBounds(self._row, -self._highspy.kHighsInf, high)
+        self._arrays.high[self._row] = high
+        relaxed = self._run(self._relaxed, ends)
+        if relaxed.values is None or relaxed.ending is not Ending.OPTIMAL:
+            return Outcome(relaxed.ending)
+        floor = self._relaxed.getInfo().objective_function_value
+        values = np.asarray(relaxed.values)
+        arrays = self._arrays
+        if np.all(np.abs(values - np.round(values))[arrays.whole] < _WHOLE):
+            return Outcome(Ending.OPTIMAL, relaxed.values, floor)
+        reduced = np.asarray(self._relaxed.getSolution().col_dual)
+        unit = max(1.0, abs(floor))
+        face = _FACE * unit
+        kept = np.where(arrays.whole & (values > 1 - _WHOLE), 1.0, arrays.lower)
+        found = self._thinned(kept, np.where(reduced > face, arrays.lower, arrays.upper), ends)
+        if self._within(found, floor + face):
+            return found
+        for share in (_FACE, *_MARGINS, np.inf):
+            lower = np.where(reduced < -share * unit, arrays.upper, arrays.lower)
+            upper = np.where(reduced > share * unit, arrays.lower, arrays.upper)
+            found = self._thinned(lower, upper, ends)
+            if self._within(found, floor + share * unit):
+                break
+        return found
+
+    def _within(self, found: Outcome, top: float) -> bool:
+        """Whether a thinned program's answer is the whole program's; if out of time, as it is."""
+        if found.values is None:
+            return found.ending is Ending.UNKNOWN
+        value = float(self._arrays.cost @ np.asarray(found.values)) + self._arrays.constant
+        return found.ending is Ending.FEASIBLE or value <= top + _FACE * max(1.0, abs(top))
+
+    def _thinned(self, lower: Floats, upper: Floats, ends: float | None) -> Outcome:
+        """The program between closer bounds; columns that they fix are left out."""
+        small = self._arrays.between(lower, upper)
+        if small is None:
+            return Outcome(Ending.INFEASIBLE)
+        free = upper > lower
+        values = lower.copy()
+        if free.any():
+            found = self._run(_passed(self._highspy, small), ends)
+            if found.values is None:
+                return Outcome(found.ending)
+            values[free] = found.values
+            return Outcome(found.ending, values.tolist(), found.bound)
+        return Outcome(Ending.OPTIMAL, values.tolist())
+
+    def _run(self, highs: Any, ends: float | None) -> Outcome:
+        left = np.inf if ends is None else max(0.01, ends - time.monotonic())
+        highs.setOptionValue("time_limit", highs.getRunTime() + left)
         highs.run()
-        status = highs.getModelStatus()
-        if status != highspy.HighsModelStatus.kOptimal:
+        return _outcome(self._highspy, highs)
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """A program as arrays; coefficient k is `value[k]` of column `column[k]` in row `row[k]`."""
+
+    cost: Floats
+    constant: float
+    lower: Floats
+    upper: Floats
+    whole: np.ndarray[Any, np.dtype[np.bool_]]
+    row: np.ndarray[Any, np.dtype[np.int64]]
+    column: np.ndarray[Any, np.dtype[np.int64]]
+    value: Floats
+    low: Floats
+    high: Floats
+
+    @classmethod
+    def of(cls, model: LinearModel) -> _Arrays:
+        sizes = [len(r.columns) for r in model.rows]
+        return cls(
+            np.asarray(model.cost, dtype=float),
+            model.constant,
+            np.asarray(model.lower, dtype=float),
+            np.asarray(model.upper, dtype=float),
+            np.asarray(model.integer, dtype=bool),
+            np.repeat(np.arange(len(sizes)), sizes),
+            np.asarray([c for r in model.rows for c in r.columns], dtype=np.int64),
+            np.asarray([a for r in model.rows for a in r.coefficients], dtype=float),
+            np.asarray([r.low for r in model.rows], dtype=float),
+            np.asarray([r.high for r in model.rows], dtype=float),
+        )
+
+    def with_row(self, columns: Any, values: Floats, low: float, high: float) -> _Arrays:
+        return replace(
+            self,
+            row=np.append(self.row, np.full(len(columns), len(self.low))),
+            column=np.append(self.column, columns),
+            value=np.append(self.value, values),
+            low=np.append(self.low, low),
+            high=np.append(self.high, high),
+        )
+
+    def between(self, lower: Floats, upper: Floats) -> _Arrays | None:
+        """Only what is free between the bounds, and the rows it can break; None if none holds."""
+        rows = len(self.low)
+        free = upper > lower
+        fixed = np.bincount(self.row, np.where(free, 0.0, lower)[self.column] * self.value, rows)
+        low, high = self.low - fixed, self.high - fixed
+        inside = free[self.column]
+        row, column, value = self.row[inside], self.column[inside], self.value[inside]
+        ends = value * lower[column], value * upper[column]
+        least = np.bincount(row, np.minimum(*ends), rows)
+        most = np.bincount(row, np.maximum(*ends), rows)
+        if np.any((least > high + _HOLDS) | (most < low - _HOLDS)):
             return None
-        solution = highs.getSolution()
-        return Relaxed(
-            highs.getObjectiveValue(),
-            np.asarray(solution.col_value),
-            np.asarray(solution.col_dual),
+        binding = (most > high + _HOLDS) | (least < low - _HOLDS)
+        within = binding[row]
+        return _Arrays(
+            self.cost[free],
+            self.constant + float(self.cost[~free] @ lower[~free]),
+            lower[free],
+            upper[free],
+            self.whole[free],
+            (np.cumsum(binding) - 1)[row[within]],
+            (np.cumsum(free) - 1)[column[within]],
+            value[within],
+            low[binding],
+            high[binding],
         )
 
 
 def _loaded(highspy: Any, model: LinearModel, *, whole: bool) -> Any:
+    arrays = _Arrays.of(model)
+    return _passed(highspy, arrays if whole else replace(arrays, whole=arrays.whole & False))
+
+
+def _passed(highspy: Any, arrays: _Arrays) -> Any:
+    """A HiGHS of one thread with the program in it; its rows must be in order."""
     lp = highspy.HighsLp()
-    columns, rows = len(model.cost), len(model.rows)
-    lp.num_col_, lp.num_row_ = columns, rows
-    lp.col_cost_ = np.asarray(model.cost, dtype=float)
-    lp.col_lower_ = np.asarray(model.lower, dtype=float)
-    lp.col_upper_ = np.asarray(model.upper, dtype=float)
-    lp.row_lower_ = np.asarray([max(r.low, -highspy.kHighsInf) for r in model.rows], dtype=float)
-    lp.row_upper_ = np.asarray([min(r.high, highspy.kHighsInf) for r in model.rows], dtype=float)
-    lp.offset_ = model.constant
+    lp.num_col_, lp.num_row_ = len(arrays.cost), len(arrays.low)
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = arrays.cost, arrays.lower, arrays.upper
+    lp.row_lower_ = np.maximum(arrays.low, -highspy.kHighsInf)
+    lp.row_upper_ = np.minimum(arrays.high, highspy.kHighsInf)
+    lp.offset_ = arrays.constant
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    lp.a_matrix_.start_ = np.cumsum([0, *(len(r.columns) for r in model.rows)]).astype(np.int32)
-    lp.a_matrix_.index_ = np.asarray([c for r in model.rows for c in r.columns], dtype=np.int32)
-    lp.a_matrix_.value_ = np.asarray([a for r in model.rows for a in r.coefficients], dtype=float)
-    if whole:
+    sizes = np.bincount(arrays.row, minlength=len(arrays.low))
+    lp.a_matrix_.start_ = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    lp.a_matrix_.index_ = arrays.column.astype(np.int32)
+    lp.a_matrix_.value_ = arrays.value
+    if arrays.whole.any():
         kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-        lp.integrality_ = [kinds[int(i)] for i in model.integer]
+        lp.integrality_ = [kinds[int(i)] for i in arrays.whole]
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("threads", 1)

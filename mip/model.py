@@ -57,6 +57,10 @@ class Embedded:
     overlay: Graph
     mapping: MappingGraph
     anchors: Mapping[str, str] = field(default_factory=dict)
+    counted: list[tuple[Graph, object]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+    """What it was last found to use, and of which substrate; kept by `mip.capacity.used`."""
 
 
 @dataclass(frozen=True)
