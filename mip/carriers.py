@@ -25,23 +25,29 @@ class Carriers:
         self._room: dict[tuple[str, bool], dict[str, Exact]] = {}
         self._enough: dict[tuple[frozenset[str], str, Exact, bool], frozenset[str]] = {}
         self._edges: dict[frozenset[str], tuple[int, ...]] = {}
+        self._crossed = [e.link for e in network.edges]
+        self._vertices: dict[frozenset[str], frozenset[int]] = {}
+        self._switches = frozenset(e.id for e in self._inside.values() if not e.is_link)
 
     def edges(self, vlink: Element, demand: Mapping[str, Exact]) -> tuple[int, ...]:
         """The edges that `vlink` may cross."""
         links = self._narrowed(vlink, demand, self._fits(vlink))
         if links not in self._edges:
-            self._edges[links] = tuple(
-                k for k, e in enumerate(self._network.edges) if e.link is None or e.link in links
-            )
+            free = {None, *links}  # a direct connection has no link
+            self._edges[links] = tuple(k for k, e in enumerate(self._crossed) if e in free)
         return self._edges[links]
 
     def vertices(self, vlink: Element, demand: Mapping[str, Exact]) -> frozenset[int]:
         """The vertices that `vlink` may pass through."""
-        fits = {
-            e.id: v for v, e in self._inside.items() if not e.is_link or not element_fits(vlink, e)
-        }
-        left = self._narrowed(vlink, demand, frozenset(fits))
-        return frozenset(v for e, v in fits.items() if e in left)
+        joined = frozenset(
+            e.id
+            for e in (self._inside[v] for v in self._network.link_vertices if v in self._inside)
+            if not element_fits(vlink, e)
+        )
+        left = self._narrowed(vlink, demand, self._switches | joined)
+        if left not in self._vertices:
+            self._vertices[left] = frozenset(self._network.index[e] for e in left)
+        return self._vertices[left]
 
     def _fits(self, vlink: Element) -> frozenset[str]:
         key = (vlink.type, *((n, v) for n, v in vlink.features.items() if n not in PATH_FEATURES))

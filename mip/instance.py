@@ -157,7 +157,8 @@ def compile_instance(problem: Problem) -> Instance:
             refusals.extend(why)
             points.append(Point(element.id, Kind.VNODE, candidates, _demand(element)))
     links = [e for e in problem.request.links() if not e.is_stub]
-    ends = {e.id: _ends(problem, network, e, points, refusals) for e in links}
+    numbers = {p.id: i for i, p in enumerate(points)}
+    ends = {e.id: _ends(problem, network, e, points, numbers, refusals) for e in links}
     carriers = Carriers(network, stock)
     vlinks = tuple(_vlink(carriers, e, ends[e.id]) for e in links)
     refusals.extend(_short_anchors(problem, stock, links))
@@ -262,9 +263,13 @@ def _ends(
     network: Network,
     vlink: Element,
     points: list[Point],
+    numbers: dict[str, int],
     refusals: list[Reason],
 ) -> tuple[int, ...]:
-    """The points a VLink ends at; anchors and junctions are added to `points` as met."""
+    """The points a VLink ends at; anchors and junctions are added to `points` as met.
+
+    `numbers` gives each point's place in `points`.
+    """
     request = problem.request
     out: list[int] = []
     for _, peer in request.ends(vlink.id):
@@ -279,11 +284,10 @@ def _ends(
             point = Point(" ".join(sorted((vlink.id, near.id))), Kind.JUNCTION, free, {})
         else:
             point = Point(near.id, Kind.VNODE, (), {})
-        found = next((i for i, p in enumerate(points) if p.id == point.id), None)
-        if found is None:
-            found = len(points)
+        if point.id not in numbers:
+            numbers[point.id] = len(points)
             points.append(point)
-        out.append(found)
+        out.append(numbers[point.id])
     return tuple(dict.fromkeys(out))
 
 

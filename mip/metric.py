@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ class Metric:
         if index not in self._of:
             vlink = self._instance.vlinks[index]
             wanted = self._instance.problem.request.elements[vlink.id]
-            steps = self._steps(vlink, lambda link: self._weights.carry(wanted, link))
+            steps = self._steps(vlink, partial(self._weights.carry, wanted))
             finite = steps[np.isfinite(steps)]
             factor = float(finite.max(initial=0.0))
             if factor > 0:

@@ -6,7 +6,7 @@ is a vertex that forwards. A direct connection of two nodes is an edge without a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -93,14 +93,13 @@ def build_network(substrate: Graph, unavailable: Iterable[str], kept: Iterable[s
         for e in substrate.elements.values()
         if not e.is_stub and (e.id not in gone or e.id in ends_only)
     }
-    plain = {e.id for e in there.values() if e.is_link and _joins_two_nodes(substrate, e)}
+    near = {e.id: substrate.neighbours(e.id) for e in there.values() if e.is_link}
+    plain = {link for link, ends in near.items() if _two_nodes(substrate, ends)}
     ids = tuple(e for e in there if e not in plain)
     index = {e: v for v, e in enumerate(ids)}
     edges = [
         Edge(index[a], index[b], link)
-        for link in there
-        if link in plain
-        for a, b in [_two(substrate, link)]
+        for link, (a, b) in ((e, near[e]) for e in there if e in plain)
         if a in index and b in index
     ]
     direct: dict[tuple[int, int], None] = {}
@@ -113,15 +112,10 @@ def build_network(substrate: Graph, unavailable: Iterable[str], kept: Iterable[s
     return Network(substrate, ids, passing, tuple(edges))
 
 
-def _two(substrate: Graph, link: str) -> tuple[str, str]:
-    a, b = substrate.neighbours(link)
-    return a, b
-
-
-def _joins_two_nodes(substrate: Graph, link: Element) -> bool:
-    near = substrate.neighbours(link.id)
+def _two_nodes(substrate: Graph, ends: Sequence[str]) -> bool:
+    """Whether a link's neighbours are two different nodes."""
     return (
-        len(near) == 2
-        and near[0] != near[1]
-        and all(n in substrate.elements and substrate.elements[n].is_node for n in near)
+        len(ends) == 2
+        and ends[0] != ends[1]
+        and all(n in substrate.elements and substrate.elements[n].is_node for n in ends)
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -244,14 +245,17 @@ class Router:
         found = self._vertex_keys.get(way.index)
         if found is None:
             ids = self._instance.network.ids
-            ends = (way.start, way.end)
-            possible = {*way.vlink.vertices, *(v for p in way.vlink.points for v in self._at(p))}
-            every = ((v, self._instance.keys_of(ids[v], way.vlink)) for v in {*possible, *ends})
+            every = ((v, self._instance.keys_of(ids[v], way.vlink)) for v in self._limiting)
             found = self._vertex_keys[way.index] = {v: keys for v, keys in every if keys}
         return found
 
-    def _at(self, point: int) -> tuple[int, ...]:
-        return self._instance.points[point].candidates
+    @cached_property
+    def _limiting(self) -> tuple[int, ...]:
+        """The vertices that limit anything that VLinks take."""
+        network = self._instance.network
+        taken = {r for v in self._instance.vlinks for r in v.demand}
+        elements = enumerate(network.substrate.elements[e] for e in network.ids)
+        return tuple(v for v, e in elements if e.is_link or not taken.isdisjoint(e.resources))
 
     def _options(self, way: _Way, slack: float, blocked: set[Key]) -> Iterator[Path]:
         """Simple paths of a VLink within `slack`, over edges with room, cheaper ones first.

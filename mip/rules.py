@@ -201,16 +201,14 @@ def target_vertices(
         ids = frozenset(t for t in rule.targets if not t.startswith("/"))
         kinds = tuple(t for t in rule.targets if t.startswith("/"))
         if rule.kind is ConstraintKind.ON:
-            left = [v for v in left if _named(network, v, ids, kinds)]
+            left = [v for v in left if network.ids[v] in ids or _typed(network, v, kinds)]
         else:
             left = [v for v in left if _spared(element, network.element(v), ids, kinds)]
     return left
 
 
-def _named(network: Network, vertex: int, ids: frozenset[str], kinds: tuple[str, ...]) -> bool:
-    if network.ids[vertex] in ids:
-        return True
-    return any(hosts(network.element(vertex), t) for t in kinds)
+def _typed(network: Network, vertex: int, kinds: tuple[str, ...]) -> bool:
+    return bool(kinds) and any(hosts(network.element(vertex), t) for t in kinds)
 
 
 def _spared(vnode: Element, host: Element, ids: frozenset[str], banned: tuple[str, ...]) -> bool:

@@ -383,9 +383,8 @@ class _Check:
         touched = {k for k in always if always[k] != before.get(k, 0)}
         touched |= {k for _, amounts in backups[mine:] for k in amounts}
         for owner in sorted(touched):
-            worst = self._worst(owner, backups)
-            if always[owner] + worst > room.get(owner, Fraction(0)):
-                over = always[owner] + worst - room.get(owner, Fraction(0))
+            over = always[owner] + self._worst(owner, backups) - _exact(room.get(owner, 0))
+            if over > 0:
                 yield f"{names.get(owner, owner[0])}: {owner[1]} over by {float(over):g}"
 
     def _worst(
@@ -397,16 +396,17 @@ class _Check:
                 by_failure[element] += amounts.get(owner, Fraction(0))
         return max(by_failure.values(), default=Fraction(0))
 
-    def _room(self) -> tuple[dict[Owner, Fraction], dict[Owner, str]]:
-        room: dict[Owner, Fraction] = {}
+    def _room(self) -> tuple[dict[Owner, float], dict[Owner, str]]:
+        room: dict[Owner, float] = {}
         names: dict[Owner, str] = {}
         for element in self.ul.elements.values():
             for resource, amount in element.resources.items():
-                room[self._owner(element, resource)] = _exact(amount.amount)
-                names[self._owner(element, resource)] = element.id
+                owner = self._owner(element, resource)
+                room[owner] = amount.amount
+                names[owner] = element.id
             for interface in element.interfaces:
                 for resource, amount in interface.resources.items():
-                    room[interface.id, resource] = _exact(amount.amount)
+                    room[interface.id, resource] = amount.amount
         return room, names
 
     def _owner(self, element: Element, resource: str) -> Owner:
