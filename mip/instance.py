@@ -149,24 +149,24 @@ def compile_instance(problem: Problem) -> Instance:
     network = build_network(problem.substrate, problem.unavailable, problem.keep.values())
     stock = Stock(capacities(problem.substrate), used(problem.substrate, problem.embedded))
     refusals = list(target_refusals(problem))
-    points: list[Point] = []
+    points: dict[str, Point] = {}
     typed = cache(lambda kind: [v for v, e in network.nodes if hosts(e, kind)])
     for element in problem.request.nodes():
         if not element.is_stub:
             candidates, why = _candidates(problem, network, stock, element, typed(element.type))
             refusals.extend(why)
-            points.append(Point(element.id, Kind.VNODE, candidates, _demand(element)))
+            points[element.id] = Point(element.id, Kind.VNODE, candidates, _demand(element))
     links = [e for e in problem.request.links() if not e.is_stub]
-    numbers = {p.id: i for i, p in enumerate(points)}
-    ends = {e.id: _ends(problem, network, e, points, numbers, refusals) for e in links}
+    ends = {e.id: _ends(problem, network, e, points, refusals) for e in links}
+    numbers = {point: i for i, point in enumerate(points)}
     carriers = Carriers(network, stock)
-    vlinks = tuple(_vlink(carriers, e, ends[e.id]) for e in links)
+    vlinks = tuple(_vlink(carriers, e, tuple(numbers[p] for p in ends[e.id])) for e in links)
     refusals.extend(_short_anchors(problem, stock, links))
-    rules, broken = compile_rules(problem, network, points, [v.id for v in vlinks])
+    rules, broken = compile_rules(problem, network, list(points.values()), [v.id for v in vlinks])
     refusals.extend(broken)
     hidden = [r for r in refusals if r.code is Code.UNKNOWN_TARGET]
     refusals = hidden or refusals  # beside them, others would tell what is there
-    return Instance(problem, network, tuple(points), vlinks, stock, rules, tuple(refusals))
+    return Instance(problem, network, tuple(points.values()), vlinks, stock, rules, tuple(refusals))
 
 
 def _demand(element: Element) -> dict[str, Exact]:
@@ -262,16 +262,12 @@ def _ends(
     problem: Problem,
     network: Network,
     vlink: Element,
-    points: list[Point],
-    numbers: dict[str, int],
+    points: dict[str, Point],
     refusals: list[Reason],
-) -> tuple[int, ...]:
-    """The points a VLink ends at; anchors and junctions are added to `points` as met.
-
-    `numbers` gives each point's place in `points`.
-    """
+) -> tuple[str, ...]:
+    """The points a VLink ends at; anchors and junctions are added to `points` as met."""
     request = problem.request
-    out: list[int] = []
+    out: list[str] = []
     for _, peer in request.ends(vlink.id):
         near = request.elements[peer.partition(".")[0]]
         if near.is_stub and near.is_link:
@@ -284,10 +280,8 @@ def _ends(
             point = Point(" ".join(sorted((vlink.id, near.id))), Kind.JUNCTION, free, {})
         else:
             point = Point(near.id, Kind.VNODE, (), {})
-        if point.id not in numbers:
-            numbers[point.id] = len(points)
-            points.append(point)
-        out.append(numbers[point.id])
+        points.setdefault(point.id, point)
+        out.append(point.id)
     return tuple(dict.fromkeys(out))
 
 
