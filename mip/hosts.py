@@ -62,14 +62,14 @@ def solve_hosts(instance: Instance, weights: Weights, search: Search) -> Found:
                 return Found(
                     Ending.OPTIMAL, found.draft, value, cheapest=found.ending is Ending.OPTIMAL
                 )
-            return finish(instance, weights, search, bound, found)
+            return finish(instance, weights, search, replace(found, bound=bound))
         if found is None or found.ending is not Ending.INFEASIBLE:
             break
         count += 1
         bound += price
         if count > len(instance.points):
             return found
-    return finish(instance, weights, search, bound, None)
+    return finish(instance, weights, search, Found(Ending.UNKNOWN, None, bound))
 
 
 def nodes_alone(instance: Instance) -> Instance:

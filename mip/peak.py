@@ -15,7 +15,6 @@ from fractions import Fraction
 from mip.amounts import Exact, scale_of
 from mip.arcflow import Scope
 from mip.capacity import Use, key_of
-from mip.departures import Departures
 from mip.exact import Clock, Found, Search, solve_plain
 from mip.hosts import nodes_alone
 from mip.instance import Instance, Kind, scaled_down
@@ -23,7 +22,7 @@ from mip.linear import Ending
 from mip.mapping import Draft, draft_use, is_element, value_of
 from mip.objectives import Weights
 from mip.placed import PlacedSearch, placeable
-from mip.placing import bans_of
+from mip.placing import leavable
 from mip.solvers import prompt_solver
 from mip.solving import finish, part_of, surrogate
 
@@ -59,8 +58,9 @@ def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
     proven = None if stepping.unsure else low
     best = stepping.at(Fraction(1))
     if best is None:
-        ended = Found(Ending.INFEASIBLE)
-        return finish(instance, weights, search, float(low), None) if stepping.unsure else ended
+        if not stepping.unsure:
+            return Found(Ending.INFEASIBLE)
+        return finish(instance, weights, search, Found(Ending.UNKNOWN, None, float(low)))
     while True:
         best, proven = _halved(stepping, best, low if proven is None else max(low, proven), proven)
         high = peak_of(instance, best)
@@ -72,7 +72,7 @@ def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
             best = draft
         elif stepping.unsure:
             bound = float(low if proven is None else max(low, proven)) * weights.peak
-            return finish(instance, weights, search, bound, Found(Ending.FEASIBLE, best))
+            return finish(instance, weights, search, Found(Ending.FEASIBLE, best, bound))
         else:
             proven = below
 
@@ -161,17 +161,6 @@ class _Stepping:
         if found.draft is None and found.ending is not Ending.INFEASIBLE:
             self.unsure = True
         return found.draft
-
-
-def leavable(instance: Instance) -> dict[int, frozenset[int]]:
-    """For each point the candidates that its VLinks can get away from."""
-    departures = Departures(instance, bans_of(instance))
-    return {
-        i: frozenset(
-            v for v, good in zip(p.candidates, departures.possible(i), strict=True) if good
-        )
-        for i, p in enumerate(instance.points)
-    }
 
 
 def _shares(instance: Instance, use: Use) -> Iterable[Fraction]:

@@ -109,8 +109,9 @@ class PlacedSearch:
         search: how to solve what is left to the whole program, and when to stop.
         hurry: be content with a good mapping.
         fresh: how many hosts may be newly taken into use, and which count.
-        best: the best mapping so far.
+        best: the best mapping so far; one that is known may be given.
         value: its value.
+        bound: what is proven; what is known may be given.
     """
 
     instance: Instance
@@ -138,7 +139,7 @@ class PlacedSearch:
         metric = Metric(self.instance, self.weights)
         placing = build_placing(self.instance, self.weights, metric)
         buckets = eliminate(placing, cells)
-        self.bound = buckets.bound
+        self.bound = max(self.bound, buckets.bound)
         router = Router(self.instance, metric)
         branching = Branching(placing, buckets, self.fresh)
 

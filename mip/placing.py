@@ -110,6 +110,17 @@ def _step(instance: Instance, metric: Metric, single: list[Floats], constant: fl
     return float(step) if step > Fraction(1, 10**4) else 0.0
 
 
+def leavable(instance: Instance) -> dict[int, frozenset[int]]:
+    """For each point the candidates that its VLinks can get away from."""
+    departures = Departures(instance, bans_of(instance))
+    return {
+        i: frozenset(
+            v for v, good in zip(p.candidates, departures.possible(i), strict=True) if good
+        )
+        for i, p in enumerate(instance.points)
+    }
+
+
 def bans_of(instance: Instance) -> dict[Pair, np.ndarray[Any, np.dtype[np.bool_]]]:
     """For any two points where the two together are not allowed; pairs without bans left out."""
     return {pair: ban for pair, ban in _bans(instance) if ban.any()}
