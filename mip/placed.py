@@ -18,7 +18,7 @@ import numpy as np
 
 from mip.arcflow import Arc, Scope
 from mip.branching import Branching, Fresh, Leaf, OutOfBudgetError
-from mip.buckets import CELLS, eliminate
+from mip.buckets import eliminate
 from mip.exact import Found, Search, solve_plain
 from mip.instance import Instance, Kind
 from mip.linear import Ending
@@ -129,16 +129,12 @@ class PlacedSearch:
     _proven: bool = False
     _doubt: bool = False
 
-    def run(self, cells: int = CELLS) -> Found | None:
-        """Search until nothing better is left or the time is over; None if it isn't the way.
-
-        Args:
-            cells: how large tables may be; smaller is sooner ready and less sharp.
-        """
+    def run(self) -> Found | None:
+        """Search until nothing better is left or the time is over; None if it isn't the way."""
         began = time.monotonic()
         metric = Metric(self.instance, self.weights)
         placing = build_placing(self.instance, self.weights, metric)
-        buckets = eliminate(placing, cells)
+        buckets = eliminate(placing)
         self.bound = max(self.bound, buckets.bound)
         router = Router(self.instance, metric)
         branching = Branching(placing, buckets, self.fresh)
