@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ class Carriers:
         self._links = {e.link: elements[e.link] for e in network.edges if e.link is not None}
         self._inside = {v: elements[e] for v, e in enumerate(network.ids) if network.forwards[v]}
         self._fitting: dict[Any, frozenset[str]] = {}
-        self._room: dict[tuple[str, bool], dict[str, Exact]] = {}
+        self._room: dict[tuple[str, bool], tuple[list[Exact], list[str]]] = {}
         self._enough: dict[tuple[frozenset[str], str, Exact, bool], frozenset[str]] = {}
         self._edges: dict[frozenset[str], tuple[int, ...]] = {}
         self._crossed = [e.link for e in network.edges]
@@ -65,19 +66,18 @@ class Carriers:
         for resource, amount in sorted(demand.items(), key=lambda d: d[1]):  # shared ones first
             key = (among, resource, amount, plain)
             if key not in self._enough:
-                room = self._of(resource, plain=plain)
-                self._enough[key] = frozenset(
-                    e for e in among if e not in room or room[e] >= amount
-                )
+                rooms, owners = self._of(resource, plain=plain)
+                self._enough[key] = among.difference(owners[: bisect_left(rooms, amount)])
             among = self._enough[key]
         return among
 
-    def _of(self, resource: str, *, plain: bool) -> dict[str, Exact]:
-        """What each element that limits `resource` has free of it."""
+    def _of(self, resource: str, *, plain: bool) -> tuple[list[Exact], list[str]]:
+        """What is free of `resource` at each element that limits it, least first; the elements."""
         if (resource, plain) not in self._room:
             free = self._stock.free if plain else self._stock.room
             elements = (*self._links.values(), *self._inside.values())
-            self._room[resource, plain] = {
-                e.id: free(key_of(e, resource)) for e in elements if limits(e, resource)
-            }
+            found = sorted(
+                (free(key_of(e, resource)), e.id) for e in elements if limits(e, resource)
+            )
+            self._room[resource, plain] = [room for room, _ in found], [e for _, e in found]
         return self._room[resource, plain]

@@ -21,6 +21,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 _ROUND = 1e-9
+_WORD = 64
 
 
 @dataclass(frozen=True)
@@ -260,14 +261,17 @@ def _distances(n: int, arcs: tuple[Ints, Ints], cost: Floats, doors: Sequence[in
 
 
 def _levels(to: Ints, start: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
-    """Numbers of steps, from sets of reached doors as packed bits."""
-    seen = np.packbits(start, axis=1)
+    """Numbers of steps, from sets of reached doors as packed bits, in words."""
+    n, doors = start.shape
+    wide = np.zeros((n, -(-doors // _WORD) * _WORD), dtype=bool)
+    wide[:, :doors] = start
+    seen = np.packbits(wide, axis=1).view(np.uint64)
     away = np.zeros(start.shape, dtype=np.uint16)
     while True:
         reached = seen.copy()
         for k in range(to.shape[1]):
             reached |= seen[to[:, k]]
-        missing = 1 - np.unpackbits(seen, axis=1, count=start.shape[1])
+        missing = 1 - np.unpackbits(seen.view(np.uint8), axis=1, count=doors)
         if np.array_equal(reached, seen):
             return np.where(missing, np.inf, away.astype(float))
         away += missing

@@ -6,7 +6,7 @@ is a vertex that forwards. A direct connection of two nodes is an edge without a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -94,7 +94,12 @@ def build_network(substrate: Graph, unavailable: Iterable[str], kept: Iterable[s
         if not e.is_stub and (e.id not in gone or e.id in ends_only)
     }
     near = {e.id: substrate.neighbours(e.id) for e in there.values() if e.is_link}
-    plain = {link for link, ends in near.items() if _two_nodes(substrate, ends)}
+    nodes = {e.id for e in substrate.elements.values() if e.is_node}
+    plain = {  # those that join two different nodes
+        link
+        for link, ends in near.items()
+        if len(ends) == 2 and ends[0] != ends[1] and nodes.issuperset(ends)
+    }
     ids = tuple(e for e in there if e not in plain)
     index = {e: v for v, e in enumerate(ids)}
     edges = [
@@ -110,12 +115,3 @@ def build_network(substrate: Graph, unavailable: Iterable[str], kept: Iterable[s
     edges.extend(Edge(u, v, None) for u, v in direct)
     passing = tuple(forwards(there[e]) and e not in ends_only for e in ids)
     return Network(substrate, ids, passing, tuple(edges))
-
-
-def _two_nodes(substrate: Graph, ends: Sequence[str]) -> bool:
-    """Whether a link's neighbours are two different nodes."""
-    return (
-        len(ends) == 2
-        and ends[0] != ends[1]
-        and all(n in substrate.elements and substrate.elements[n].is_node for n in ends)
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from rdl.vocabulary import VIRTUALIZATIONS
 
 PIP = "/node/host/pip"
@@ -18,6 +20,7 @@ def is_a(kind: str, ancestor: str) -> bool:
     return kind == ancestor or kind.startswith(ancestor + "/")
 
 
+@lru_cache(maxsize=4096)  # asked for each of thousands of elements, of few types
 def fits(request_type: str, substrate_type: str) -> bool:
     """Whether a request of `request_type` may stand on a substrate element of `substrate_type`.
 
