@@ -22,6 +22,7 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 _ROUND = 1e-9
 _WORD = 64
+_BYTE = 255
 
 
 @dataclass(frozen=True)
@@ -261,21 +262,32 @@ def _distances(n: int, arcs: tuple[Ints, Ints], cost: Floats, doors: Sequence[in
 
 
 def _levels(to: Ints, start: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
-    """Numbers of steps, from sets of reached doors as packed bits, in words."""
+    """Numbers of steps, from sets of reached doors as packed bits, in words.
+
+    A door that is reached in round k of r is counted r - k times.
+    """
     n, doors = start.shape
     wide = np.zeros((n, -(-doors // _WORD) * _WORD), dtype=bool)
     wide[:, :doors] = start
     seen = np.packbits(wide, axis=1).view(np.uint64)
-    away = np.zeros(start.shape, dtype=np.uint16)
+    heads = np.ascontiguousarray(to.T)
+    counted = np.zeros(wide.shape)
+    some = np.zeros(wide.shape, dtype=np.uint8)  # bytes are sooner added
+    rounds = 0
     while True:
         reached = seen.copy()
-        for k in range(to.shape[1]):
-            reached |= seen[to[:, k]]
-        missing = 1 - np.unpackbits(seen.view(np.uint8), axis=1, count=doors)
+        for column in heads:
+            reached |= seen.take(column, axis=0)
+        bits = np.unpackbits(seen.view(np.uint8)).reshape(wide.shape)
         if np.array_equal(reached, seen):
-            return np.where(missing, np.inf, away.astype(float))
-        away += missing
+            away = np.where(bits, rounds - counted - some, np.inf)
+            return np.ascontiguousarray(away[:, :doors])
+        some += bits
+        rounds += 1
         seen = reached
+        if rounds % _BYTE == 0:
+            counted += some
+            some[:] = 0
 
 
 def _rounds(to: Ints, cost: Floats, start: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:

@@ -136,9 +136,10 @@ def _step(
     others = tuple(e for k, e in enumerate(state) if k != number)
     places = {v: p.on[0] for v, p in one.mapping.mapping.items() if one.overlay.elements[v].is_node}
     places[vnode] = host
-    if not _constraints_hold(substrate, one, others, places):
-        return None
     near = {v for v in one.overlay.neighbours(vnode) if v in one.mapping.mapping}
+    bound = any(vnode in c.of for c in one.overlay.constraints)
+    if (bound or not near) and not _constraints_hold(substrate, one, others, places):
+        return None  # without constraints, routing its VLinks tells whether there is room for it
     return routed_anew(substrate, one, others, places, only=near, clock=clock) or routed_anew(
         substrate, one, others, places, only=None, clock=clock
     )
