@@ -11,12 +11,12 @@ from mip import placed
 from mip.branching import Branching, OutOfBudgetError
 from mip.buckets import eliminate
 from mip.exact import Clock, Search, solve_plain
-from mip.instance import compile_instance
+from mip.instance import Instance, compile_instance
 from mip.linear import Ending
 from mip.mapping import value_of
 from mip.metric import Metric
 from mip.model import Problem
-from mip.objectives import objective
+from mip.objectives import Weights, objective
 from mip.placing import build_placing
 from mip.routing import Router
 from mip.solvers import solver
@@ -46,20 +46,29 @@ def scarce(seed: int) -> Problem:
     return Problem(underlay(elements, ends), join("net", asked, links, rules))
 
 
+def same_as_the_whole_program(seed: int) -> tuple[Instance, Weights, float | None]:
+    """Solve by placements and as one program; the optimum, which must agree, None if infeasible."""
+    problem = scarce(seed)
+    weights = objective("cost").weights(problem)
+    instance = compile_instance(problem)
+    search = Search(solver("highs"), Clock(60))
+    whole = solve_plain(instance, weights, search)
+    found = solve_additive(instance, weights, search)
+    assert found.ending is whole.ending, seed
+    if whole.draft is None or found.draft is None:
+        return instance, weights, None
+    best = value_of(instance, weights, whole.draft)
+    assert value_of(instance, weights, found.draft) == pytest.approx(best), seed
+    return instance, weights, best
+
+
 @pytest.mark.parametrize("group", range(4))
 def test_placements_first_equals_the_whole_program(group: int) -> None:
     """The same optimum, or infeasible both; the fast answer is never better."""
     for seed in range(4 * group, 4 * group + 4):
-        problem = scarce(seed)
-        weights = objective("cost").weights(problem)
-        instance = compile_instance(problem)
-        search = Search(solver("highs"), Clock(60))
-        whole = solve_plain(instance, weights, search)
-        found = solve_additive(instance, weights, search)
-        assert found.ending is whole.ending, seed
-        if whole.draft is not None and found.draft is not None:
-            best = value_of(instance, weights, whole.draft)
-            assert value_of(instance, weights, found.draft) == pytest.approx(best), seed
+        instance, weights, best = same_as_the_whole_program(seed)
+        if best is not None:
+            search = Search(solver("highs"), Clock(60))
             soon = quick(instance, weights, search)
             assert soon.draft is not None
             assert value_of(instance, weights, soon.draft) >= best - 1e-6
@@ -76,16 +85,7 @@ def test_giving_up_on_paths_soon_changes_nothing(
     monkeypatch.setattr(placed, "_STEPS", steps)
     monkeypatch.setattr(placed, "_FAILURES", failures)
     for seed in range(16, 28):
-        problem = scarce(seed)
-        weights = objective("cost").weights(problem)
-        instance = compile_instance(problem)
-        search = Search(solver("highs"), Clock(60))
-        whole = solve_plain(instance, weights, search)
-        found = solve_additive(instance, weights, search)
-        assert found.ending is whole.ending, seed
-        if whole.draft is not None and found.draft is not None:
-            best = value_of(instance, weights, whole.draft)
-            assert value_of(instance, weights, found.draft) == pytest.approx(best), seed
+        same_as_the_whole_program(seed)
 
 
 def test_a_router_says_the_same_whatever_it_was_asked_before() -> None:
