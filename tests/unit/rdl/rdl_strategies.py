@@ -31,10 +31,11 @@ tricky = st.sampled_from(
      "true", "1e3", "1_000", "0x10", "- a", "a: b", "#x", "", " ", "\t\n", "&a", "*a", "!t", "on",
      "x: [", '"', "\\", "\u2028", "\u0085", "\ufeff", "1", "-1", "1.5", ".5", "<<", "%", "@", "`"]
 )  # fmt: skip
-ids = st.text(LETTERS, min_size=1, max_size=8).filter(lambda s: s[0] != "_")
+plain = st.sampled_from(LETTERS.replace("_", ""))
+ids = st.builds(str.__add__, plain, st.text(LETTERS, max_size=7))
 names = st.text(LETTERS + ".", min_size=1, max_size=12)
 numbers = st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False)
-amounts = st.integers(0, 10**20) | st.floats(0, 1e300).filter(lambda x: not x.is_integer())
+amounts = (st.integers(0, 10**20) | st.floats(0, 1e300)).map(lambda x: int(x) if x == int(x) else x)
 scalars = st.none() | st.booleans() | numbers | words | tricky
 types = st.sampled_from(["/node/host/generic", "/node/host/server/kvm", "/node/switch/openflow"])
 link_types = st.sampled_from(["/link/generic", "/link/ethernet", "/link/mine/of-my.own"])
@@ -123,7 +124,7 @@ def graphs(draw, layer=None, max_nodes=5, max_links=4):
         joined = tuple(interfaces[identifier].values())
         elements[identifier] = Element(identifier, kind, amount, feature, joined, chosen)
     return Graph(
-        name=draw(names.filter(lambda n: n[0] != ".")),
+        name=draw(st.builds(str.__add__, plain, names)),
         layer=layer,
         elements=elements,
         connections=tuple(tuple(pair) for pair in connections),
