@@ -139,7 +139,7 @@ class NamespaceDriver:
             f"HOME={_HOME}",
         ]
         return [
-            *["nsenter", "--target", str(init), "--mount", "--uts", "--pid", "--net", "--wd=/"],
+            *["nsenter", "--target", str(init), "--mount", "--root", "--uts", "--pid", "--net"],
             *["setpriv", "--reuid", _UID, "--regid", _UID, "--clear-groups", "--no-new-privs"],
             *["--inh-caps", _CAPABILITIES, "--ambient-caps", _CAPABILITIES],
             *["--bounding-set", _CAPABILITIES, "env", "-i", "-C", _HOME, *environment],
