@@ -142,7 +142,9 @@ class NamespaceDriver:
             *["nsenter", "--target", str(init), "--mount", "--root", "--uts", "--pid", "--net"],
             *["setpriv", "--reuid", _UID, "--regid", _UID, "--clear-groups", "--no-new-privs"],
             *["--inh-caps", _CAPABILITIES, "--ambient-caps", _CAPABILITIES],
-            *["--bounding-set", _CAPABILITIES, "env", "-i", "-C", _HOME, *environment],
+            # Under `nohup` the agent ignores hang-ups; the shell's jobs must not.
+            *["--bounding-set", _CAPABILITIES, "env", "--default-signal"],
+            *["-i", "-C", _HOME, *environment],
             *["setsid", "--ctty", "--wait", program, *quiet, "-i"],
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +29,11 @@ def lab(tmp_path_factory, open_vswitch):
 @pytest.fixture(scope="module")
 def agent(lab):
     made = lab.agent("host", bridge=lab.bridge("c"))
-    made.start()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    try:
+        made.start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
     return made
 
 
