@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mip.amounts import exact, scale_of
 from mip.arcflow import ArcFlow, Scope
+from mip.collecting import uncollected
 from mip.exact import Clock, Search
+from mip.ground import Ground
 from mip.hosts import nodes_alone
 from mip.instance import Instance, compile_instance
 from mip.lazy import mend
-from mip.linear import INFINITY, Ending, Limits, Progress
+from mip.linear import INFINITY, Ending, Limits
 from mip.merged import Merged, merge
 from mip.model import Embedded, Options, Problem
 from mip.moving import Carried, Plan, Point, Target, as_embedded, carry_out, routed_anew
@@ -48,10 +50,10 @@ which enough is freed is halved; rounds over all CloudNets at one price."""
 
 _ROUNDING = 1e-12
 
-_FRONT_SHARE = 10
-_FRONT_S = 5.0
-"""The rest of the front may take that many times as long as the point asked for, and these seconds
-in any case: small fronts come whole."""
+_FURTHER = 0.3
+_FURTHER_S = 0.1
+"""Each further point of the front may take that share of the time that the point asked for took, or
+these seconds: looking around costs little, and small fronts come whole."""
 
 _STEP_S = 2.0
 _EACH = 1e-3
@@ -66,7 +68,7 @@ def consolidate(
     options: Options | None = None,
     *,
     unavailable: frozenset[str] = frozenset(),
-    progress: Progress | None = None,
+    told: Callable[[Point], None] | None = None,
 ) -> Plan:
     """Free at least the share `free` of what is in use, at the least memory moved.
 
@@ -77,7 +79,7 @@ def consolidate(
         of: `hosts` that carry a VNode, or `bandwidth` in use summed over the links.
         options: the time limit; None for 60 s.
         unavailable: elements that may take nothing new.
-        progress: told the number of points of the front as they come.
+        told: told each point as it is found, be it on the front or not.
 
     Returns:
         A plan; `possible` says if there is one. Its front holds the cheapest plan of each step
@@ -89,9 +91,10 @@ def consolidate(
     if of not in {HOSTS, BANDWIDTH} or not 0 <= free <= 1:
         raise ValueError(f"{free} of {of}: a share of hosts or of bandwidth is wanted")
     clock = Clock(60.0 if options is None else options.time_limit)
-    if of == HOSTS:
-        return _Hosts(substrate, tuple(embedded), unavailable, clock, progress).plan(free)
-    return _Bandwidth(substrate, tuple(embedded), unavailable, clock, progress).plan(free)
+    ground = Ground(substrate, unavailable)
+    way = _Hosts if of == HOSTS else _Bandwidth
+    with uncollected():
+        return way(ground, tuple(embedded), clock, told).plan(free)
 
 
 def _memory(embedded: Sequence[Embedded], carried: Carried) -> int:
@@ -124,11 +127,10 @@ def _hosts_of(embedded: Sequence[Embedded]) -> set[str]:
 class _Hosts:
     """Fewer hosts: one program over all VNodes, solved again with another number of hosts."""
 
-    substrate: Graph
+    ground: Ground
     embedded: tuple[Embedded, ...]
-    unavailable: frozenset[str]
     clock: Clock
-    progress: Progress | None
+    told: Callable[[Point], None] | None
     points: list[Point] = field(default_factory=list)
 
     def plan(self, free: float) -> Plan:
@@ -138,11 +140,11 @@ class _Hosts:
         if wanted <= 0:
             return Plan(possible=True, frontier=(Point(0.0, 0, 0),))
         self.points.append(Point(0.0, 0, 0))
-        merged = merge(self.substrate, self.embedded, self.unavailable)
-        instance = compile_instance(merged.problem)
+        began = time.monotonic()
+        merged = merge(self.ground, self.embedded)
+        instance = compile_instance(merged.problem, self.ground)
         if instance.refusals:
             return Plan(possible=False, frontier=_front(self.points))
-        began = time.monotonic()
         programs = _Programs(merged, instance, before)
         answer = self._fewer(programs, wanted, sure=False)
         if answer is None:
@@ -150,10 +152,11 @@ class _Hosts:
                 if self.clock.over() or self._fewer(programs, freed) is not None:
                     break
             return Plan(possible=False, frontier=_front(self.points))
-        spent = time.monotonic() - began
-        self.clock = self.clock.within(max(_FRONT_S, _FRONT_SHARE * spent))
+        each = max(_FURTHER_S, _FURTHER * (time.monotonic() - began))
+        whole = self.clock
         for freed in self._others(wanted, before):
-            if self.clock.over() or (self._fewer(programs, freed) is None and freed > wanted):
+            self.clock = whole.within(each)
+            if whole.over() or (self._fewer(programs, freed) is None and freed > wanted):
                 break
         return Plan(
             possible=True,
@@ -176,13 +179,13 @@ class _Hosts:
             if places is None:
                 return None
             targets = targets_of(programs.merged, programs.instance, places)
-            carried = carry_out(self.substrate, self.embedded, targets, self.clock)
+            carried = carry_out(self.ground, self.embedded, targets, self.clock)
             if carried is not None:
                 share = 1 - len(_hosts_of(carried.after)) / before
                 memory = _memory(self.embedded, carried)
                 self.points.append(Point(share, len(carried.moves), memory))
-                if self.progress is not None:
-                    self.progress(float(len(self.points)), None)
+                if self.told is not None:
+                    self.told(self.points[-1])
                 return carried
             programs.rule_out(places)
         return None
@@ -245,11 +248,10 @@ def memory_weights(merged: Merged) -> Weights:
 class _Bandwidth:
     """Less bandwidth: CloudNet by CloudNet, memory being dear at first and then ever cheaper."""
 
-    substrate: Graph
+    ground: Ground
     embedded: tuple[Embedded, ...]
-    unavailable: frozenset[str]
     clock: Clock
-    progress: Progress | None
+    told: Callable[[Point], None] | None
     points: list[Point] = field(default_factory=list)
 
     def plan(self, free: float) -> Plan:
@@ -260,7 +262,7 @@ class _Bandwidth:
             return Plan(possible=free <= 0, frontier=tuple(self.points))
         exactly = self._exact(free, before)
         if exactly is not None:
-            return self._told(exactly, before)
+            return self._as_plan(exactly, before)
         dear, cheap, answer = self._lowered(free, before)
         for _ in range(_HALVINGS if answer is not None else 0):
             price = math.sqrt(dear * max(cheap, dear / _FACTOR**2))
@@ -273,9 +275,9 @@ class _Bandwidth:
                 answer = carried
         if answer is None:
             return Plan(possible=False, frontier=_front(self.points))
-        return self._told(answer, before)
+        return self._as_plan(answer, before)
 
-    def _told(self, answer: Carried, before: float) -> Plan:
+    def _as_plan(self, answer: Carried, before: float) -> Plan:
         return Plan(
             possible=True,
             freed=self._share(answer, before),
@@ -287,8 +289,8 @@ class _Bandwidth:
 
     def _exact(self, free: float, before: float) -> Carried | None:
         """The least memory by one program over all VNodes and VLinks, where that is small."""
-        merged = merge(self.substrate, self.embedded, self.unavailable)
-        instance = compile_instance(merged.problem)
+        merged = merge(self.ground, self.embedded)
+        instance = compile_instance(merged.problem, self.ground)
         size = sum(2 * len(v.edges) for v in instance.vlinks)
         if instance.refusals or size > _SMALL:
             return None
@@ -306,7 +308,7 @@ class _Bandwidth:
             if mend(flow, draft, outcome.values):
                 continue
             targets = targets_of(merged, instance, draft.places)
-            carried = carry_out(self.substrate, self.embedded, targets, self.clock)
+            carried = carry_out(self.ground, self.embedded, targets, self.clock)
             if carried is not None:
                 best = Carried(carried.moves, self._rerouted(carried.after))
                 if self._share(best, before) >= free - _ROUNDING:
@@ -333,8 +335,8 @@ class _Bandwidth:
         carried = self._improved(price)
         share = self._share(carried, before)
         self.points.append(Point(share, len(carried.moves), self._memory(carried)))
-        if self.progress is not None:
-            self.progress(float(len(self.points)), None)
+        if self.told is not None:
+            self.told(self.points[-1])
         return carried
 
     def _share(self, carried: Carried, before: float) -> float:
@@ -356,7 +358,7 @@ class _Bandwidth:
         yield 0.0
 
     def _in_use(self, embedded: Sequence[Embedded]) -> float:
-        elements = self.substrate.elements
+        elements = self.ground.substrate.elements
         return sum(
             one.overlay.elements[v].amount("bandwidth") / 1e6
             for one in embedded
@@ -380,7 +382,7 @@ class _Bandwidth:
             if one.overlay.elements[vnode].is_node
             and placed.on != self.embedded[number].mapping.mapping[vnode].on
         ]
-        carried = carry_out(self.substrate, self.embedded, targets, self.clock)
+        carried = carry_out(self.ground, self.embedded, targets, self.clock)
         if carried is None:
             carried = Carried((), self.embedded)
         return Carried(carried.moves, self._rerouted(carried.after))
@@ -391,7 +393,7 @@ class _Bandwidth:
         for number, one in enumerate(state):
             others = tuple(e for k, e in enumerate(out) if k != number)
             places = {v: p.on[0] for v, p in one.mapping.mapping.items() if _placed(one, v)}
-            new = routed_anew(self.substrate, one, others, places, only=None, clock=self.clock)
+            new = routed_anew(self.ground, one, others, places, only=None, clock=self.clock)
             if new is not None and self._in_use((new,)) < self._in_use((one,)):
                 out[number] = new
         return tuple(out)
@@ -403,13 +405,13 @@ class _Bandwidth:
             return False
         others = tuple(e for k, e in enumerate(state) if k != number)
         problem = Problem(
-            self.substrate,
+            self.ground.substrate,
             one.overlay,
             others,
             anchors=one.anchors,
-            unavailable=self.unavailable,
+            unavailable=self.ground.unavailable,
         )
-        instance = compile_instance(problem)
+        instance = compile_instance(problem, self.ground)
         weights = self._weights(number, price, problem)
         if instance.refusals or not placeable(instance, weights):
             return False

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
+from mip.collecting import uncollected
 from mip.errors import UnknownMethodError, WrongMappingError
 from mip.exact import Clock, Found, Search, solve_plain
 from mip.explain import explain
@@ -54,25 +52,8 @@ def embed(
     options = options or Options()
     if options.method not in METHODS:
         raise UnknownMethodError(f"no method {options.method!r}; there are {', '.join(METHODS)}")
-    with _uncollected():
+    with uncollected():
         return _embed(problem, options, progress)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No garbage collection for the while.
-
-    What is made here stays until the end and holds no cycles worth mention; on a substrate of
-    1,000 switches each pass over it and all the caller holds would add a quarter to the time.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _embed(problem: Problem, options: Options, progress: Progress | None) -> Result:

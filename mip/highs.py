@@ -100,7 +100,13 @@ class WarmHighs:
         unit = max(1.0, abs(floor))
         face = _FACE * unit
         kept = np.where(arrays.whole & (values > 1 - _WHOLE), 1.0, arrays.lower)
-        found = self._thinned(kept, np.where(reduced > face, arrays.lower, arrays.upper), ends)
+        upper = np.where(reduced > face, arrays.lower, arrays.upper)
+        found = self._thinned(kept, upper, ends)
+        if self._within(found, floor + face):
+            return found
+        settled = arrays.whole & (arrays.cost == 0) & (np.abs(values - np.round(values)) < _WHOLE)
+        lower = np.where(settled, np.round(values), arrays.lower)
+        found = self._thinned(lower, np.where(settled, lower, upper), ends)
         if self._within(found, floor + face):
             return found
         for share in (_FACE, *_MARGINS, np.inf):

@@ -16,7 +16,6 @@ from mip.capacity import (
     Key,
     Stock,
     Use,
-    capacities,
     key_of,
     limits,
     link_demand,
@@ -25,8 +24,9 @@ from mip.capacity import (
 )
 from mip.carriers import Carriers
 from mip.fit import is_pip
+from mip.ground import Ground
 from mip.model import Code, Problem, Reason
-from mip.network import Network, build_network
+from mip.network import Network
 from mip.rules import Rules, compile_rules, target_refusals, target_vertices
 from rdl.graph import Element, Range
 from rdl.match import Mismatch, element_fits, hosts
@@ -144,10 +144,14 @@ class Instance:
         return {}
 
 
-def compile_instance(problem: Problem) -> Instance:
-    """Compile `problem`; what can be told at once to be impossible is in `refusals`."""
-    network = build_network(problem.substrate, problem.unavailable, problem.keep.values())
-    stock = Stock(capacities(problem.substrate), used(problem.substrate, problem.embedded))
+def compile_instance(problem: Problem, ground: Ground | None = None) -> Instance:
+    """Compile `problem`; what can be told at once to be impossible is in `refusals`.
+
+    `ground` is the problem's own substrate; who compiles many problems on one gives it.
+    """
+    ground = ground or Ground(problem.substrate, problem.unavailable)
+    network = ground.network(problem.keep.values())
+    stock = Stock(ground.capacity, used(problem.substrate, problem.embedded))
     refusals = list(target_refusals(problem))
     points: dict[str, Point] = {}
     typed = cache(lambda kind: [v for v, e in network.nodes if hosts(e, kind)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mip.ground import Ground
 from mip.model import Embedded, Problem
 from rdl.graph import Constraint, Element, Graph, Interface
 
@@ -30,8 +31,8 @@ class Merged:
     names: Mapping[str, Name]
 
 
-def merge(substrate: Graph, embedded: Sequence[Embedded], unavailable: frozenset[str]) -> Merged:
-    """All of `embedded` as one request on `substrate`."""
+def merge(ground: Ground, embedded: Sequence[Embedded]) -> Merged:
+    """All of `embedded` as one request on the bare substrate."""
     elements: dict[str, Element] = {}
     connections: list[tuple[str, str]] = []
     constraints: list[Constraint] = []
@@ -65,7 +66,7 @@ def merge(substrate: Graph, embedded: Sequence[Embedded], unavailable: frozenset
     request = Graph(
         "all", elements=elements, connections=tuple(connections), constraints=tuple(constraints)
     )
-    problem = Problem(substrate, request, anchors=anchors, unavailable=unavailable)
+    problem = Problem(ground.substrate, request, anchors=anchors, unavailable=ground.unavailable)
     return Merged(problem, places, paths, backups, names)
 
 

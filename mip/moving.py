@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mip.exact import Clock, Search
+from mip.ground import Ground
 from mip.instance import Instance, Kind, compile_instance
 from mip.linear import Ending
 from mip.mapping import Draft
@@ -106,7 +107,7 @@ class Carried:
 
 
 def carry_out(
-    substrate: Graph, embedded: Sequence[Embedded], targets: Sequence[Target], clock: Clock
+    ground: Ground, embedded: Sequence[Embedded], targets: Sequence[Target], clock: Clock
 ) -> Carried | None:
     """An order in which `targets` can be reached, one after the other; None if none is found."""
     state = list(embedded)
@@ -115,7 +116,7 @@ def carry_out(
     while left:
         for target in left:
             number, vnode, host = target
-            changed = _step(substrate, state, target, clock)
+            changed = _step(ground, state, target, clock)
             if changed is not None:
                 source = state[number].mapping.mapping[vnode].on[0]
                 moves.append(Move(changed.overlay.name, vnode, source, host))
@@ -128,7 +129,7 @@ def carry_out(
 
 
 def _step(
-    substrate: Graph, state: Sequence[Embedded], target: Target, clock: Clock
+    ground: Ground, state: Sequence[Embedded], target: Target, clock: Clock
 ) -> Embedded | None:
     """The CloudNet after one move, None if the move can't be made now."""
     number, vnode, host = target
@@ -138,20 +139,21 @@ def _step(
     places[vnode] = host
     near = {v for v in one.overlay.neighbours(vnode) if v in one.mapping.mapping}
     bound = any(vnode in c.of for c in one.overlay.constraints)
-    if (bound or not near) and not _constraints_hold(substrate, one, others, places):
+    if (bound or not near) and not _constraints_hold(ground, one, others, places):
         return None  # without constraints, routing its VLinks tells whether there is room for it
-    return routed_anew(substrate, one, others, places, only=near, clock=clock) or routed_anew(
-        substrate, one, others, places, only=None, clock=clock
+    return routed_anew(ground, one, others, places, only=near, clock=clock) or routed_anew(
+        ground, one, others, places, only=None, clock=clock
     )
 
 
 def _constraints_hold(
-    substrate: Graph, one: Embedded, others: tuple[Embedded, ...], places: Mapping[str, str]
+    ground: Ground, one: Embedded, others: tuple[Embedded, ...], places: Mapping[str, str]
 ) -> bool:
     elements = {i: e for i, e in one.overlay.elements.items() if e.is_node and not e.is_stub}
     rules = tuple(c for c in one.overlay.constraints if set(c.of) <= elements.keys())
     bare = Graph(one.overlay.name, elements=elements, constraints=rules)
-    instance = compile_instance(Problem(substrate, bare, others, keep=places))
+    problem = Problem(ground.substrate, bare, others, keep=places, unavailable=ground.unavailable)
+    instance = compile_instance(problem, ground)
     if instance.refusals or any(not p.candidates for p in instance.points):
         return False
     found = solve_additive(instance, Cost().weights(instance.problem), _search(None))
@@ -164,7 +166,7 @@ def _search(clock: Clock | None) -> Search:
 
 
 def routed_anew(
-    substrate: Graph,
+    ground: Ground,
     one: Embedded,
     others: tuple[Embedded, ...],
     places: Mapping[str, str],
@@ -188,13 +190,14 @@ def routed_anew(
     request = replace(overlay, elements=elements, connections=_inside(overlay, elements))
     rules = () if only is not None else overlay.constraints
     problem = Problem(
-        substrate,
+        ground.substrate,
         replace(request, constraints=rules),
         (*others, rest),
         anchors=one.anchors,
+        unavailable=ground.unavailable,
         keep={v: places[v] for v in nodes},
     )
-    instance = compile_instance(problem)
+    instance = compile_instance(problem, ground)
     if instance.refusals:
         return None
     found = solve_additive(instance, Cost().weights(problem), _search(clock))

@@ -10,15 +10,18 @@ from __future__ import annotations
 import contextlib
 import random
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
+from mip.amounts import Exact
 from mip.arcflow import Arc, Scope
 from mip.branching import Branching, Fresh, Leaf, OutOfBudgetError
 from mip.buckets import eliminate
+from mip.capacity import Key, key_of
 from mip.exact import Found, Search, solve_plain
 from mip.instance import Instance, Kind
 from mip.linear import Ending
@@ -28,6 +31,7 @@ from mip.metric import Floats, Metric
 from mip.objectives import Weights
 from mip.placing import Placing, build_placing
 from mip.routing import Router, UnsureError
+from mip.rules import Rules
 from mip.solvers import prompt_solver
 
 _RISE = 0.02
@@ -133,6 +137,8 @@ class PlacedSearch:
         """Search until nothing better is left or the time is over; None if it isn't the way."""
         began = time.monotonic()
         metric = Metric(self.instance, self.weights)
+        if self._straight(Router(self.instance, metric)):
+            return Found(Ending.OPTIMAL, self.best, self.value)
         placing = build_placing(self.instance, self.weights, metric)
         buckets = eliminate(placing)
         self.bound = max(self.bound, buckets.bound)
@@ -176,6 +182,24 @@ class PlacedSearch:
             return Found(Ending.FEASIBLE, self.best, min(self.bound, self.value))
         bound = min(self.value, max(self.bound, self._best_top(placing)))
         return Found(Ending.OPTIMAL, self.best, bound if self.search.gap else self.value)
+
+    def _straight(self, router: Router) -> bool:
+        """Whether all points are fixed and their VLinks' shortest paths have room: the optimum."""
+        instance = self.instance
+        if any(len(p.candidates) != 1 for p in instance.points) or instance.rules != Rules():
+            return False
+        taken: dict[Key, Exact] = defaultdict(int)
+        for point in instance.points:
+            host = instance.network.element(point.candidates[0])
+            for resource, amount in point.demand.items():
+                taken[key_of(host, resource)] += amount
+        if not self._plain or any(a > instance.free(k) for k, a in taken.items()):
+            return False
+        draft, _ = self._routed(router, tuple(p.candidates[0] for p in instance.points), 0.0)
+        if draft is None:
+            return False
+        self.best, self.value = draft, value_of(instance, self.weights, draft)
+        return True
 
     def _any(self, branching: Branching) -> bool:
         """Whether there is a placement at all, paths aside.
