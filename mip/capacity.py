@@ -142,7 +142,7 @@ def used(substrate: Graph, embedded: Iterable[Embedded]) -> Use:
     backups: list[Backup] = []
     hosts: set[str] = set()
     for one in embedded:
-        use = _used_by(substrate, one)
+        use = used_by(substrate, one)
         for key, amount in use.fixed.items():
             fixed[key] += amount
         backups.extend(use.backups)
@@ -150,7 +150,7 @@ def used(substrate: Graph, embedded: Iterable[Embedded]) -> Use:
     return Use(fixed, tuple(backups), frozenset(hosts))
 
 
-def _used_by(substrate: Graph, one: Embedded) -> Use:
+def used_by(substrate: Graph, one: Embedded) -> Use:
     """What one CloudNet uses; counted once, as plans of many steps ask for it again and again."""
     for known, use in one.counted:
         if known is substrate and isinstance(use, Use):

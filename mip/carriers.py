@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from typing import Any
 
 from mip.amounts import Exact
 from mip.capacity import Stock, key_of, limits, protection_of
@@ -22,7 +21,6 @@ class Carriers:
         elements = network.substrate.elements
         self._links = {e.link: elements[e.link] for e in network.edges if e.link is not None}
         self._inside = {v: elements[e] for v, e in enumerate(network.ids) if network.forwards[v]}
-        self._fitting: dict[Any, frozenset[str]] = {}
         self._room: dict[tuple[str, bool], tuple[list[Exact], list[str]]] = {}
         self._enough: dict[tuple[frozenset[str], str, Exact, bool], frozenset[str]] = {}
         self._edges: dict[frozenset[str], tuple[int, ...]] = {}
@@ -52,11 +50,12 @@ class Carriers:
 
     def _fits(self, vlink: Element) -> frozenset[str]:
         key = (vlink.type, *((n, v) for n, v in vlink.features.items() if n not in PATH_FEATURES))
-        if key not in self._fitting:
-            self._fitting[key] = frozenset(
+        fitting = self._network.fitting
+        if key not in fitting:
+            fitting[key] = frozenset(
                 name for name, link in self._links.items() if not element_fits(vlink, link)
             )
-        return self._fitting[key]
+        return fitting[key]
 
     def _narrowed(
         self, vlink: Element, demand: Mapping[str, Exact], among: frozenset[str]

@@ -30,6 +30,7 @@ from mip.objectives import Cost, Weights
 from mip.placed import PlacedSearch, placeable
 from mip.series import series
 from mip.solvers import prompt_solver
+from mip.steps import Steps
 from rdl.graph import Element, Graph
 
 HOSTS = "hosts"
@@ -179,7 +180,7 @@ class _Hosts:
             if places is None:
                 return None
             targets = targets_of(programs.merged, programs.instance, places)
-            carried = carry_out(self.ground, self.embedded, targets, self.clock)
+            carried = carry_out(self.ground, self.embedded, targets, self.clock, programs.steps)
             if carried is not None:
                 share = 1 - len(_hosts_of(carried.after)) / before
                 memory = _memory(self.embedded, carried)
@@ -198,6 +199,7 @@ class _Programs:
         self.merged = merged
         self.instance = instance
         self.before = before
+        self.steps = Steps(merged, instance)
         self._flow = ArcFlow(nodes_alone(instance), memory_weights(merged), Scope(opened=before))
         row = self._flow.opened_row
         hopeless = self._flow.model.contradiction or row is None
@@ -253,6 +255,7 @@ class _Bandwidth:
     clock: Clock
     told: Callable[[Point], None] | None
     points: list[Point] = field(default_factory=list)
+    steps: Steps = field(init=False)
 
     def plan(self, free: float) -> Plan:
         """Lower the price of memory until enough is free, then look for a price in between."""
@@ -260,7 +263,10 @@ class _Bandwidth:
         self.points.append(Point(0.0, 0, 0))
         if not before or free <= 0:
             return Plan(possible=free <= 0, frontier=tuple(self.points))
-        exactly = self._exact(free, before)
+        merged = merge(self.ground, self.embedded)
+        instance = compile_instance(merged.problem, self.ground)
+        self.steps = Steps(merged, instance)
+        exactly = self._exact(merged, instance, free, before)
         if exactly is not None:
             return self._as_plan(exactly, before)
         dear, cheap, answer = self._lowered(free, before)
@@ -287,10 +293,10 @@ class _Bandwidth:
             frontier=_front(self.points),
         )
 
-    def _exact(self, free: float, before: float) -> Carried | None:
+    def _exact(
+        self, merged: Merged, instance: Instance, free: float, before: float
+    ) -> Carried | None:
         """The least memory by one program over all VNodes and VLinks, where that is small."""
-        merged = merge(self.ground, self.embedded)
-        instance = compile_instance(merged.problem, self.ground)
         size = sum(2 * len(v.edges) for v in instance.vlinks)
         if instance.refusals or size > _SMALL:
             return None
@@ -308,7 +314,7 @@ class _Bandwidth:
             if mend(flow, draft, outcome.values):
                 continue
             targets = targets_of(merged, instance, draft.places)
-            carried = carry_out(self.ground, self.embedded, targets, self.clock)
+            carried = carry_out(self.ground, self.embedded, targets, self.clock, self.steps)
             if carried is not None:
                 best = Carried(carried.moves, self._rerouted(carried.after))
                 if self._share(best, before) >= free - _ROUNDING:
@@ -382,7 +388,7 @@ class _Bandwidth:
             if one.overlay.elements[vnode].is_node
             and placed.on != self.embedded[number].mapping.mapping[vnode].on
         ]
-        carried = carry_out(self.ground, self.embedded, targets, self.clock)
+        carried = carry_out(self.ground, self.embedded, targets, self.clock, self.steps)
         if carried is None:
             carried = Carried((), self.embedded)
         return Carried(carried.moves, self._rerouted(carried.after))

@@ -126,6 +126,7 @@ class WarmHighs:
 
     def _thinned(self, lower: Floats, upper: Floats, ends: float | None) -> Outcome:
         """The program between closer bounds; columns that they fix are left out."""
+        upper = self._arrays.closer(lower, np.maximum(lower, upper))
         small = self._arrays.between(lower, upper)
         if small is None:
             return Outcome(Ending.INFEASIBLE)
@@ -186,6 +187,16 @@ class _Arrays:
             low=np.append(self.low, low),
             high=np.append(self.high, high),
         )
+
+    def closer(self, lower: Floats, upper: Floats) -> Floats:
+        """Upper bounds, lowered where a row that is full at the lower bounds lets nothing rise."""
+        rows = len(self.low)
+        least = self.value * np.where(self.value > 0, lower[self.column], upper[self.column])
+        full = np.bincount(self.row, least, rows) >= self.high - _HOLDS
+        stuck = full[self.row] & (self.value > 0)
+        out = upper.copy()
+        out[self.column[stuck]] = lower[self.column[stuck]]
+        return out
 
     def between(self, lower: Floats, upper: Floats) -> _Arrays | None:
         """Only what is free between the bounds, and the rows it can break; None if none holds."""

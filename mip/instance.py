@@ -157,7 +157,10 @@ def compile_instance(problem: Problem, ground: Ground | None = None) -> Instance
     typed = cache(lambda kind: [v for v, e in network.nodes if hosts(e, kind)])
     for element in problem.request.nodes():
         if not element.is_stub:
-            candidates, why = _candidates(problem, network, stock, element, typed(element.type))
+            kept = network.index.get(problem.keep.get(element.id, ""))
+            able = kept is not None and hosts(network.element(kept), element.type)
+            usable = [kept] if able and kept is not None else typed(element.type)
+            candidates, why = _candidates(problem, network, stock, element, usable)
             refusals.extend(why)
             points[element.id] = Point(element.id, Kind.VNODE, candidates, _demand(element))
     links = [e for e in problem.request.links() if not e.is_stub]

@@ -20,6 +20,7 @@ from mip.model import Embedded, Problem
 from mip.objectives import Cost
 from mip.solvers import prompt_solver
 from mip.solving import solve_additive
+from mip.steps import Steps, Walk
 from rdl.graph import Graph, MappingGraph, Placement
 
 _STEP_S = 5.0
@@ -107,18 +108,25 @@ class Carried:
 
 
 def carry_out(
-    ground: Ground, embedded: Sequence[Embedded], targets: Sequence[Target], clock: Clock
+    ground: Ground,
+    embedded: Sequence[Embedded],
+    targets: Sequence[Target],
+    clock: Clock,
+    steps: Steps,
 ) -> Carried | None:
     """An order in which `targets` can be reached, one after the other; None if none is found."""
     state = list(embedded)
+    walk = Walk(steps, embedded)
     left = list(targets)
     moves: list[Move] = []
     while left:
         for target in left:
             number, vnode, host = target
-            changed = _step(ground, state, target, clock)
+            one = state[number]
+            changed = walk.move(one, number, vnode, host) or _step(ground, state, target, clock)
             if changed is not None:
-                source = state[number].mapping.mapping[vnode].on[0]
+                walk.follow(number, vnode, one, changed)
+                source = one.mapping.mapping[vnode].on[0]
                 moves.append(Move(changed.overlay.name, vnode, source, host))
                 state[number] = changed
                 left.remove(target)
@@ -138,26 +146,11 @@ def _step(
     places = {v: p.on[0] for v, p in one.mapping.mapping.items() if one.overlay.elements[v].is_node}
     places[vnode] = host
     near = {v for v in one.overlay.neighbours(vnode) if v in one.mapping.mapping}
-    bound = any(vnode in c.of for c in one.overlay.constraints)
-    if (bound or not near) and not _constraints_hold(ground, one, others, places):
-        return None  # without constraints, routing its VLinks tells whether there is room for it
-    return routed_anew(ground, one, others, places, only=near, clock=clock) or routed_anew(
+    rules = [c for c in one.overlay.constraints if not {vnode, *near}.isdisjoint(c.of)]
+    again = {vnode, *near, *(m for c in rules for m in c.of if m in one.mapping.mapping)}
+    return routed_anew(ground, one, others, places, only=again, clock=clock) or routed_anew(
         ground, one, others, places, only=None, clock=clock
     )
-
-
-def _constraints_hold(
-    ground: Ground, one: Embedded, others: tuple[Embedded, ...], places: Mapping[str, str]
-) -> bool:
-    elements = {i: e for i, e in one.overlay.elements.items() if e.is_node and not e.is_stub}
-    rules = tuple(c for c in one.overlay.constraints if set(c.of) <= elements.keys())
-    bare = Graph(one.overlay.name, elements=elements, constraints=rules)
-    problem = Problem(ground.substrate, bare, others, keep=places, unavailable=ground.unavailable)
-    instance = compile_instance(problem, ground)
-    if instance.refusals or any(not p.candidates for p in instance.points):
-        return False
-    found = solve_additive(instance, Cost().weights(instance.problem), _search(None))
-    return found.draft is not None
 
 
 def _search(clock: Clock | None) -> Search:
@@ -174,11 +167,14 @@ def routed_anew(
     only: set[str] | None,
     clock: Clock,
 ) -> Embedded | None:
-    """The CloudNet with its VNodes at `places` and the VLinks `only` (None: all) routed anew."""
+    """The CloudNet with its VNodes at `places` and its VLinks routed anew.
+
+    With `only`, those VLinks alone are, and no constraint is looked at but those among `only`.
+    """
     overlay = one.overlay
     again = {e.id for e in overlay.links() if not e.is_stub and (only is None or e.id in only)}
     ends = {n for link in again for n in overlay.neighbours(link)}
-    nodes = {v for v in places if only is None or v in ends}
+    nodes = {v for v in places if only is None or v in ends or v in only}
     stubs = {e for e in overlay.elements if e.startswith("_")}
     kept = {
         e: Placement(on=(places[e],)) if e in places else p
@@ -188,7 +184,11 @@ def routed_anew(
     elements = {e: overlay.elements[e] for e in overlay.elements if e in again | nodes | stubs}
     rest = Embedded(overlay, replace(one.mapping, mapping=kept), one.anchors)
     request = replace(overlay, elements=elements, connections=_inside(overlay, elements))
-    rules = () if only is not None else overlay.constraints
+    rules = tuple(
+        c
+        for c in overlay.constraints
+        if only is None or only.issuperset(one.mapping.mapping.keys() & set(c.of))
+    )
     problem = Problem(
         ground.substrate,
         replace(request, constraints=rules),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from mip.amounts import Exact, exact
 from mip.fit import forwards, number
@@ -68,6 +69,11 @@ class Network:
     def link_vertices(self) -> frozenset[int]:
         """The vertices that are links: those with more than two ends, or joined to links."""
         return frozenset(range(len(self.ids))) - {v for v, _ in self.nodes}
+
+    @cached_property
+    def fitting(self) -> dict[Any, frozenset[str]]:
+        """The links that fit VLinks met before, by what was asked of them; see `Carriers`."""
+        return {}
 
     def element(self, vertex: int) -> Element:
         """The substrate element of a vertex."""

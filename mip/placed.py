@@ -31,7 +31,6 @@ from mip.metric import Floats, Metric
 from mip.objectives import Weights
 from mip.placing import Placing, build_placing
 from mip.routing import Router, UnsureError
-from mip.rules import Rules
 from mip.solvers import prompt_solver
 
 _RISE = 0.02
@@ -186,16 +185,19 @@ class PlacedSearch:
     def _straight(self, router: Router) -> bool:
         """Whether all points are fixed and their VLinks' shortest paths have room: the optimum."""
         instance = self.instance
-        if any(len(p.candidates) != 1 for p in instance.points) or instance.rules != Rules():
+        if not self._plain or any(len(p.candidates) != 1 for p in instance.points):
+            return False
+        places = tuple(p.candidates[0] for p in instance.points)
+        if not instance.rules.spread(dict(enumerate(places)), instance.network):
             return False
         taken: dict[Key, Exact] = defaultdict(int)
-        for point in instance.points:
-            host = instance.network.element(point.candidates[0])
+        for point, place in zip(instance.points, places, strict=True):
+            host = instance.network.element(place)
             for resource, amount in point.demand.items():
                 taken[key_of(host, resource)] += amount
-        if not self._plain or any(a > instance.free(k) for k, a in taken.items()):
+        if any(a > instance.free(k) for k, a in taken.items()):
             return False
-        draft, _ = self._routed(router, tuple(p.candidates[0] for p in instance.points), 0.0)
+        draft, _ = self._routed(router, places, 0.0)
         if draft is None:
             return False
         self.best, self.value = draft, value_of(instance, self.weights, draft)
@@ -381,7 +383,8 @@ class PlacedSearch:
         if not self._plain:
             return self._by_program(places, {}), True
         try:
-            found = router.route(places, slack, _HURRIED_STEPS if self.hurry else _STEPS)
+            steps = _HURRIED_STEPS if self.hurry else _STEPS
+            found = router.route(dict(enumerate(places)), slack, steps)
         except UnsureError:
             if self.hurry:
                 self._doubt = True

@@ -79,32 +79,44 @@ class Router:
         self._steps = 0
 
     def route(
-        self, places: Sequence[int], slack: float, steps: int
+        self,
+        places: Mapping[int, int],
+        slack: float,
+        steps: int,
+        only: Sequence[int] | None = None,
     ) -> tuple[dict[int, Route], float] | None:
         """Routes that cost at most `slack` more than the shortest, and their cost; None if none.
 
         Args:
-            places: the vertex of each point.
+            places: point to vertex.
             slack: in units of the objective.
             steps: how many path steps may be tried.
+            only: the VLinks to route; None for all.
 
         Raises:
             UnsureError: not settled within `steps`.
         """
-        if not self.fits(dict(enumerate(places)), slack, steps):
+        if not self.fits(places, slack, steps, only):
             return None
-        routes = {
-            i: path_route(self._instance, self._instance.vlinks[i], list(p.vertices), list(p.edges))
-            for i, p in self._paths.items()
-        }
-        for index, vlink in enumerate(self._instance.vlinks):
-            if index not in routes:
+        routes = {}
+        for index in range(len(self._instance.vlinks)) if only is None else only:
+            vlink, path = self._instance.vlinks[index], self._paths.get(index)
+            if path is None:
                 at = places[vlink.points[0]] if vlink.points else 0
                 routes[index] = path_route(self._instance, vlink, [at], [])
+            else:
+                vertices, edges = list(path.vertices), list(path.edges)
+                routes[index] = path_route(self._instance, vlink, vertices, edges)
         return routes, sum(p.cost for p in self._paths.values())
 
-    def fits(self, places: Mapping[int, int], slack: float, steps: int) -> bool:
-        """Whether the VLinks between the points in `places` can be routed within `slack`.
+    def fits(
+        self,
+        places: Mapping[int, int],
+        slack: float,
+        steps: int,
+        only: Sequence[int] | None = None,
+    ) -> bool:
+        """Whether the VLinks (`only` those) between the points in `places` fit within `slack`.
 
         Raises:
             UnsureError: not settled within `steps`.
@@ -114,7 +126,7 @@ class Router:
         self._paths.clear()
         self._detours.clear()
         self._steps = steps
-        self._ways = self._prepare(places)
+        self._ways = self._prepare(places, only)
         if any(not np.isfinite(w.least) for w in self._ways):
             return False
         return self._search(0, slack) is None
@@ -149,9 +161,10 @@ class Router:
             return 0.0
         return rest[field.rows[vertex]] if vertex in field.rows else np.inf
 
-    def _prepare(self, places: Mapping[int, int]) -> list[_Way]:
+    def _prepare(self, places: Mapping[int, int], only: Sequence[int] | None = None) -> list[_Way]:
         ways = []
-        for index, vlink in enumerate(self._instance.vlinks):
+        for index in range(len(self._instance.vlinks)) if only is None else only:
+            vlink = self._instance.vlinks[index]
             if len(vlink.points) != 2:
                 continue
             start, end = (places.get(p) for p in vlink.points)

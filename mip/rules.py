@@ -61,6 +61,16 @@ class Rules:
     domain: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     allowed: Mapping[Choice, Mapping[str, frozenset[int]]] = field(default_factory=dict)
 
+    def spread(self, places: Mapping[int, int], network: Network) -> bool:
+        """Whether points at these vertices keep `together` and `apart`."""
+        machines = (
+            [places[i] for i in some if not is_pip(network.element(places[i]))]
+            for some in self.apart
+        )
+        return all(len(set(at)) == len(at) for at in machines) and all(
+            len({places[i] for i in some}) <= 1 for some in self.together
+        )
+
 
 def compile_rules(
     problem: Problem, network: Network, points: Sequence[Placeable], vlinks: Iterable[str]
