@@ -44,15 +44,15 @@ _SMALL = 6_000
 
 _PRICES = 8
 _FACTOR = 4.0
-_HALVINGS = 4
+_HALVINGS = 6
 _ROUNDS = 3
 """Prices of memory tried for bandwidth, each a quarter of the one before; how often the range in
 which enough is freed is halved; rounds over all CloudNets at one price."""
 
 _ROUNDING = 1e-12
 
-_FURTHER = 0.3
-_FURTHER_S = 0.1
+_FURTHER = 0.2
+_FURTHER_S = 0.03
 """Each further point of the front may take that share of the time that the point asked for took, or
 these seconds: looking around costs little, and small fronts come whole."""
 
@@ -246,6 +246,15 @@ def memory_weights(merged: Merged) -> Weights:
     return Weights(place=price)
 
 
+@dataclass(frozen=True)
+class _Tried:
+    """What a price of memory led to: where all would best be, and what of that can be reached."""
+
+    price: float
+    state: tuple[Embedded, ...]
+    carried: Carried
+
+
 @dataclass
 class _Bandwidth:
     """Less bandwidth: CloudNet by CloudNet, memory being dear at first and then ever cheaper."""
@@ -269,18 +278,19 @@ class _Bandwidth:
         exactly = self._exact(merged, instance, free, before)
         if exactly is not None:
             return self._as_plan(exactly, before)
-        dear, cheap, answer = self._lowered(free, before)
-        for _ in range(_HALVINGS if answer is not None else 0):
-            price = math.sqrt(dear * max(cheap, dear / _FACTOR**2))
-            carried = self._at(price, before)
-            if self._share(carried, before) < free - _ROUNDING:
-                dear = price
-                continue
-            cheap = price
-            if answer is None or self._memory(carried) < self._memory(answer):
-                answer = carried
-        if answer is None:
+        dear, cheap = self._lowered(free, before)
+        if cheap is None:
             return Plan(possible=False, frontier=_front(self.points))
+        answer = cheap.carried
+        for _ in range(_HALVINGS):
+            price = math.sqrt(dear.price * max(cheap.price, dear.price / _FACTOR**2))
+            tried = self._at(price, before, dear, self._differing(dear, cheap))
+            if self._share(tried.carried, before) < free - _ROUNDING:
+                dear = tried
+                continue
+            cheap = tried
+            if self._memory(cheap.carried) < self._memory(answer):
+                answer = cheap.carried
         return self._as_plan(answer, before)
 
     def _as_plan(self, answer: Carried, before: float) -> Plan:
@@ -325,25 +335,33 @@ class _Bandwidth:
             flow.model.row(dict.fromkeys(columns, 1.0), -INFINITY, len(columns) - 1.0)
         return None
 
-    def _lowered(self, free: float, before: float) -> tuple[float, float, Carried | None]:
-        """The last price at which too little is freed, the first at which enough is, and how."""
-        last = math.inf
+    def _lowered(self, free: float, before: float) -> tuple[_Tried, _Tried | None]:
+        """The last price at which too little is freed, and the first at which enough is."""
+        everyone = range(len(self.embedded))
+        last: _Tried | None = None
         for price in self._prices():
-            carried = self._at(price, before)
-            if self._share(carried, before) >= free - _ROUNDING:
-                return min(last, price * _FACTOR), price, carried
+            dear = last or _Tried(price * _FACTOR, self.embedded, Carried((), self.embedded))
+            last = self._at(price, before, dear, everyone)
+            if self._share(last.carried, before) >= free - _ROUNDING:
+                return dear, last
             if self.clock.over():
                 break
-            last = price
-        return last, last, None
+        return dear, None
 
-    def _at(self, price: float, before: float) -> Carried:
-        carried = self._improved(price)
+    def _differing(self, dear: _Tried, cheap: _Tried) -> list[int]:
+        """The CloudNets that a price in between may place in another way than the dear one."""
+        both = enumerate(zip(dear.state, cheap.state, strict=True))
+        return [k for k, (one, other) in both if one.mapping != other.mapping]
+
+    def _at(self, price: float, before: float, start: _Tried, numbers: Sequence[int]) -> _Tried:
+        """From where another price led: those CloudNets placed better at this one."""
+        tried = self._improved(price, start, numbers)
+        carried = tried.carried
         share = self._share(carried, before)
         self.points.append(Point(share, len(carried.moves), self._memory(carried)))
         if self.told is not None:
             self.told(self.points[-1])
-        return carried
+        return tried
 
     def _share(self, carried: Carried, before: float) -> float:
         return 1 - self._in_use(carried.after) / before
@@ -374,11 +392,11 @@ class _Bandwidth:
             if e in elements and elements[e].is_link
         )
 
-    def _improved(self, price: float) -> Carried:
-        """Rounds over all CloudNets until none gets better, then the way there in single steps."""
-        state = list(self.embedded)
+    def _improved(self, price: float, start: _Tried, numbers: Sequence[int]) -> _Tried:
+        """Rounds over CloudNets until none gets better, then the way there in single steps."""
+        state = list(start.state)
         for _ in range(_ROUNDS):
-            better = [self._one(state, number, price) for number in range(len(state))]
+            better = [self._one(state, number, price) for number in numbers]
             if not any(better):
                 break
         targets = [
@@ -391,7 +409,8 @@ class _Bandwidth:
         carried = carry_out(self.ground, self.embedded, targets, self.clock, self.steps)
         if carried is None:
             carried = Carried((), self.embedded)
-        return Carried(carried.moves, self._rerouted(carried.after))
+        carried = Carried(carried.moves, self._rerouted(carried.after))
+        return _Tried(price, tuple(state), carried)
 
     def _rerouted(self, state: Sequence[Embedded]) -> tuple[Embedded, ...]:
         """Shorter paths wherever there are any, one CloudNet after the other."""
