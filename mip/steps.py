@@ -27,7 +27,17 @@ _STEPS = 5_000
 
 
 class Steps:
-    """What moves have in common, whatever the plan."""
+    """What moves have in common, whatever the plan.
+
+    Attributes:
+        instance: all CloudNets compiled as one request.
+        metric: the least costs of its VLinks.
+        points: the point of each VNode, by its CloudNet's number and its id.
+        vlinks: the VLinks that end at each point.
+        names: the id of each VLink in its CloudNet.
+        plain: for each point whether its moves can be told here.
+        rules: for each point the `together` and `apart` that bind it.
+    """
 
     def __init__(self, merged: Merged, instance: Instance) -> None:
         self.instance = instance
@@ -76,9 +86,8 @@ class Walk:
         self._at: list[int | None] = [
             p.candidates[0] if len(p.candidates) == 1 else None for p in steps.instance.points
         ]
-        index = steps.instance.network.index
         for (number, vnode), point in steps.points.items():
-            self._at[point] = index.get(embedded[number].mapping.mapping[vnode].on[0])
+            self._at[point] = self._host(embedded[number], vnode)
 
     def move(self, one: Embedded, number: int, vnode: str, host: str) -> Embedded | None:
         """The CloudNet after the move; None where another way has to tell."""
@@ -123,19 +132,24 @@ class Walk:
         for one, sign in ((before, -1), (after, 1)):
             for key, amount in used_by(self._substrate, one).fixed.items():
                 self._fixed[key] += sign * amount
-        host = after.mapping.mapping[vnode].on[0]
-        self._at[self._steps.points[number, vnode]] = self._steps.instance.network.index.get(host)
+        self._at[self._steps.points[number, vnode]] = self._host(after, vnode)
+
+    def _host(self, one: Embedded, vnode: str) -> int | None:
+        """The vertex of a VNode's host; None if it isn't placed, or its host takes no more."""
+        placed = one.mapping.mapping.get(vnode)
+        ids = self._steps.instance.network.index
+        return ids.get(placed.on[0]) if placed is not None and placed.on else None
 
     def _kept(self, point: int, vertex: int) -> bool:
         """Whether the constraints on where it may be hold with the point at a vertex."""
-        rules = self._steps.rules[point]
-        members = {m for some in (*rules.together, *rules.apart) for m in some} - {point}
-        there = {m: v for m in members if (v := self._at[m]) is not None}
-        instance = self._steps.instance
-        allowed = vertex in instance.points[point].candidates
-        whole = len(there) == len(members)
-        return allowed and whole and rules.spread({**there, point: vertex}, instance.network)
+        instance, rules = self._steps.instance, self._steps.rules[point]
+        members = {m for some in (*rules.together, *rules.apart) for m in some}
+        places = {m: v for m in members if (v := self._at[m]) is not None} | {point: vertex}
+        if vertex not in instance.points[point].candidates or not members <= places.keys():
+            return False
+        return rules.spread(places, instance.network)
 
     def _part(self, one: Embedded, elements: Sequence[str]) -> Embedded:
-        mapping = {e: one.mapping.mapping[e] for e in elements}
+        placed = one.mapping.mapping
+        mapping = {e: placed[e] for e in elements if e in placed}
         return Embedded(one.overlay, replace(one.mapping, mapping=mapping), one.anchors)
