@@ -242,7 +242,9 @@ class PlacedSearch:
 
     def _soon(self, placing: Placing, branching: Branching, leaf: Leaf, seconds: float) -> bool:
         """Whether the search finds something in a time like the `seconds` that the tables took."""
-        self._until = time.monotonic() + max(_SOON_S, _SOON_SHARE * seconds)
+        left = self.search.clock.left()
+        most = float("inf") if left is None else left / 2  # a dive has to come, too
+        self._until = time.monotonic() + min(most, max(_SOON_S, _SOON_SHARE * seconds))
         self._patience = seconds / 2
         with contextlib.suppress(OutOfBudgetError):
             self._deepen(placing, branching, leaf)
