@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mip.amounts import exact, scale_of
 from mip.arcflow import ArcFlow, Scope
@@ -458,7 +458,7 @@ class _Bandwidth:
                 return 0.0
             return price * vnode.amount("memory") + _EACH
 
-        return Weights(place=moved, carry=Cost().weights(problem).carry)
+        return replace(Cost().weights(problem), place=moved)
 
     def _worth(self, one: Embedded, number: int, price: float) -> float:
         original = self.embedded[number].mapping.mapping

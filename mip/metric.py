@@ -58,7 +58,8 @@ class Metric:
         if index not in self._of:
             vlink = self._instance.vlinks[index]
             wanted = self._instance.problem.request.elements[vlink.id]
-            steps = self._steps(vlink, partial(self._weights.carry, wanted))
+            cost = partial(self._weights.carry, wanted)
+            steps = self._steps(vlink, cost, level=self._weights.level)
             finite = steps[np.isfinite(steps)]
             factor = float(finite.max(initial=0.0))
             if factor > 0:
@@ -73,7 +74,7 @@ class Metric:
         """Least latencies, in seconds; what switches add is left out."""
         vlink = self._instance.vlinks[index]
         network = self._instance.network
-        steps = self._steps(vlink, lambda link: float(network.latency(link.id)))
+        steps = self._steps(vlink, lambda link: float(network.latency(link.id)), level=False)
         key = ("latency", steps.tobytes(), vlink.vertices)
         if key not in self._fields:
             self._fields[key] = self._solve(vlink, steps)
@@ -130,13 +131,18 @@ class Metric:
                 ways.append(float(field.steps[e]) + rest[field.rows[near]])
         return min(ways, default=np.inf)
 
-    def _steps(self, vlink: VLink, cost: Callable[[Element], float]) -> Floats:
+    def _steps(self, vlink: VLink, cost: Callable[[Element], float], *, level: bool) -> Floats:
         network = self._instance.network
         steps = np.full(len(network.edges), np.inf)
         links = self._links
-        steps[list(vlink.edges)] = [
-            0.0 if link is None else cost(link) for link in (links[e] for e in vlink.edges)
-        ]
+        edges = list(vlink.edges)
+        if level:
+            some = next((link for e in edges if (link := links[e]) is not None), None)
+            steps[edges] = 0.0 if some is None else np.where(self._linked[edges], cost(some), 0.0)
+        else:
+            steps[edges] = [
+                0.0 if link is None else cost(link) for link in (links[e] for e in edges)
+            ]
         for e in vlink.edges if network.link_vertices else ():
             for v in network.link_vertices & {network.edges[e].u, network.edges[e].v}:
                 steps[e] += cost(network.element(v)) / 2  # passed on two of its edges
@@ -148,6 +154,11 @@ class Metric:
         network = self._instance.network
         elements = network.substrate.elements
         return tuple(None if e.link is None else elements[e.link] for e in network.edges)
+
+    @cached_property
+    def _linked(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Whether each edge has a link."""
+        return np.asarray([link is not None for link in self._links], dtype=bool)
 
     @cached_property
     def _joined(self) -> tuple[Ints, Ints]:

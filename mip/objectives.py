@@ -41,7 +41,8 @@ class Weights:
           + peak * (highest utilisation of any resource of any substrate element)
 
     All but `constant` are non-negative. `carry` is a multiple of the VLink's bandwidth in Mbit/s
-    in every objective shipped.
+    in every objective shipped. `level` promises that `carry` is the same for every link and 0 for
+    all else, so that nobody has to ask about each.
     """
 
     place: Callable[[Element, Element], float] = _nothing
@@ -49,6 +50,7 @@ class Weights:
     open: Callable[[Element], float] = _no_host
     peak: float = 0.0
     constant: float = 0.0
+    level: bool = False
 
     @property
     def additive(self) -> bool:
@@ -77,7 +79,7 @@ class Cost:
 
     def weights(self, problem: Problem) -> Weights:  # noqa: ARG002 (the same for every problem)
         """Prices of hosts and links crossed."""
-        return Weights(place=_price, carry=_mbps)
+        return Weights(place=_price, carry=_mbps, level=True)
 
 
 class Balance:

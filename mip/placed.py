@@ -84,7 +84,7 @@ def placeable(instance: Instance, weights: Weights) -> bool:
     if sum(sizes) ** 2 > _CELLS_OF_PAIRS or len(sizes) > _POINTS:
         return False
     request, network = instance.problem.request, instance.network
-    return not any(
+    return weights.level or not any(
         weights.carry(request.elements[vlink.id], network.element(v))
         for vlink in instance.vlinks
         for v in vlink.vertices - network.link_vertices
