@@ -45,7 +45,7 @@ _SMALL = 6_000
 _PRICES = 8
 _FACTOR = 4.0
 _HALVINGS = 6
-_ROUNDS = 3
+_ROUNDS = 2
 """Prices of memory tried for bandwidth, each a quarter of the one before; how often the range in
 which enough is freed is halved; rounds over all CloudNets at one price."""
 
@@ -181,7 +181,7 @@ class _Hosts:
                 return None
             targets = targets_of(programs.merged, programs.instance, places)
             carried = carry_out(self.ground, self.embedded, targets, self.clock, programs.steps)
-            if carried is not None:
+            if not carried.left:
                 share = 1 - len(_hosts_of(carried.after)) / before
                 memory = _memory(self.embedded, carried)
                 self.points.append(Point(share, len(carried.moves), memory))
@@ -291,7 +291,28 @@ class _Bandwidth:
             cheap = tried
             if self._memory(cheap.carried) < self._memory(answer):
                 answer = cheap.carried
+        some = self._noted(self._reached(self._mixed(dear, cheap, free, before)), before)
+        enough = self._share(some, before) >= free - _ROUNDING
+        if enough and self._memory(some) < self._memory(answer):
+            answer = some
         return self._as_plan(answer, before)
+
+    def _mixed(
+        self, dear: _Tried, cheap: _Tried, free: float, before: float
+    ) -> tuple[Embedded, ...]:
+        """As with the dear price, but for CloudNets that save most per byte, until it is enough."""
+        state = list(dear.state)
+
+        def gain(number: int) -> float:
+            one, other = dear.state[number], cheap.state[number]
+            moved = self._moved(number, other) - self._moved(number, one)
+            return (self._in_use((one,)) - self._in_use((other,))) / max(moved, 1)
+
+        for number in sorted(self._differing(dear, cheap), key=gain, reverse=True):
+            if 1 - self._in_use(state) / before >= free - _ROUNDING:
+                break
+            state[number] = cheap.state[number]
+        return tuple(state)
 
     def _as_plan(self, answer: Carried, before: float) -> Plan:
         return Plan(
@@ -325,7 +346,7 @@ class _Bandwidth:
                 continue
             targets = targets_of(merged, instance, draft.places)
             carried = carry_out(self.ground, self.embedded, targets, self.clock, self.steps)
-            if carried is not None:
+            if not carried.left:
                 best = Carried(carried.moves, self._rerouted(carried.after))
                 if self._share(best, before) >= free - _ROUNDING:
                     share = self._share(best, before)
@@ -355,13 +376,16 @@ class _Bandwidth:
 
     def _at(self, price: float, before: float, start: _Tried, numbers: Sequence[int]) -> _Tried:
         """From where another price led: those CloudNets placed better at this one."""
-        tried = self._improved(price, start, numbers)
-        carried = tried.carried
+        state = self._improved(price, start, numbers)
+        return _Tried(price, state, self._noted(self._reached(state), before))
+
+    def _noted(self, carried: Carried, before: float) -> Carried:
+        """The same, as a point of the front."""
         share = self._share(carried, before)
         self.points.append(Point(share, len(carried.moves), self._memory(carried)))
         if self.told is not None:
             self.told(self.points[-1])
-        return tried
+        return carried
 
     def _share(self, carried: Carried, before: float) -> float:
         return 1 - self._in_use(carried.after) / before
@@ -392,13 +416,19 @@ class _Bandwidth:
             if e in elements and elements[e].is_link
         )
 
-    def _improved(self, price: float, start: _Tried, numbers: Sequence[int]) -> _Tried:
-        """Rounds over CloudNets until none gets better, then the way there in single steps."""
+    def _improved(
+        self, price: float, start: _Tried, numbers: Sequence[int]
+    ) -> tuple[Embedded, ...]:
+        """Rounds over CloudNets until none gets better."""
         state = list(start.state)
         for _ in range(_ROUNDS):
             better = [self._one(state, number, price) for number in numbers]
             if not any(better):
                 break
+        return tuple(state)
+
+    def _reached(self, state: Sequence[Embedded]) -> Carried:
+        """The way there in single steps, as far as there is one."""
         targets = [
             (number, vnode, placed.on[0])
             for number, one in enumerate(state)
@@ -407,10 +437,7 @@ class _Bandwidth:
             and placed.on != self.embedded[number].mapping.mapping[vnode].on
         ]
         carried = carry_out(self.ground, self.embedded, targets, self.clock, self.steps)
-        if carried is None:
-            carried = Carried((), self.embedded)
-        carried = Carried(carried.moves, self._rerouted(carried.after))
-        return _Tried(price, tuple(state), carried)
+        return Carried(carried.moves, self._rerouted(carried.after))
 
     def _rerouted(self, state: Sequence[Embedded]) -> tuple[Embedded, ...]:
         """Shorter paths wherever there are any, one CloudNet after the other."""
@@ -461,14 +488,21 @@ class _Bandwidth:
         return replace(Cost().weights(problem), place=moved)
 
     def _worth(self, one: Embedded, number: int, price: float) -> float:
+        memory = sum(price * v.amount("memory") + _EACH for v in self._movers(number, one))
+        return self._in_use((one,)) + memory
+
+    def _moved(self, number: int, one: Embedded) -> float:
+        """Bytes of memory copied if a CloudNet becomes `one`."""
+        return sum(v.amount("memory") for v in self._movers(number, one))
+
+    def _movers(self, number: int, one: Embedded) -> list[Element]:
+        """The VNodes that are elsewhere than they are now."""
         original = self.embedded[number].mapping.mapping
-        moved = [
+        return [
             one.overlay.elements[v]
             for v, p in one.mapping.mapping.items()
             if _placed(one, v) and p.on != original[v].on
         ]
-        memory = sum(price * v.amount("memory") + _EACH for v in moved)
-        return self._in_use((one,)) + memory
 
 
 def _placed(one: Embedded, element: str) -> bool:

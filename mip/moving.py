@@ -92,10 +92,17 @@ Target = tuple[int, str, str]
 
 @dataclass(frozen=True)
 class Carried:
-    """What carrying out a placement came to: the moves in order and the CloudNets after it."""
+    """What carrying out a placement came to.
+
+    Attributes:
+        moves: in order.
+        after: the CloudNets after them.
+        left: what no order was found for.
+    """
 
     moves: tuple[Move, ...]
     after: tuple[Embedded, ...]
+    left: tuple[Target, ...] = ()
 
     def reroutes(self, before: Sequence[Embedded]) -> tuple[Reroute, ...]:
         """The VLinks whose paths have changed."""
@@ -113,8 +120,8 @@ def carry_out(
     targets: Sequence[Target],
     clock: Clock,
     steps: Steps,
-) -> Carried | None:
-    """An order in which `targets` can be reached, one after the other; None if none is found."""
+) -> Carried:
+    """As many of `targets` as can be reached one after the other, in such an order."""
     state = list(embedded)
     walk = Walk(steps, embedded)
     left = list(targets)
@@ -132,8 +139,8 @@ def carry_out(
                 left.remove(target)
                 break
         else:
-            return None
-    return Carried(tuple(moves), tuple(state))
+            break
+    return Carried(tuple(moves), tuple(state), tuple(left))
 
 
 def _step(
