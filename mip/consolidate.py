@@ -53,8 +53,8 @@ _ROUNDING = 1e-12
 
 _FURTHER = 0.2
 _FURTHER_S = 0.03
-"""Each further point of the front may take that share of the time that the point asked for took, or
-these seconds: looking around costs little, and small fronts come whole."""
+"""Each point beyond the one asked for may take that share of the time which that one took, or these
+seconds: looking around costs little, and small fronts come whole."""
 
 _STEP_S = 2.0
 _EACH = 1e-3
@@ -156,7 +156,7 @@ class _Hosts:
         each = max(_FURTHER_S, _FURTHER * (time.monotonic() - began))
         whole = self.clock
         for freed in self._others(wanted, before):
-            self.clock = whole.within(each)
+            self.clock = whole.within(each) if freed > wanted else whole
             if whole.over() or (self._fewer(programs, freed) is None and freed > wanted):
                 break
         return Plan(

@@ -160,9 +160,8 @@ def _step(
     )
 
 
-def _search(clock: Clock | None) -> Search:
-    left = _STEP_S if clock is None else min(_STEP_S, clock.left() or _STEP_S)
-    return Search(prompt_solver(), Clock(left))
+def _search(clock: Clock) -> Search:
+    return Search(prompt_solver(), clock.within(_STEP_S))
 
 
 def routed_anew(

@@ -43,6 +43,7 @@ def test_fmt_check_names_what_would_change_and_write_changes_it(sh):
 
 
 def test_fmt_of_stdin_and_of_invalid_documents(sh, monkeypatch):
+    # Commands run in this process, whose standard input is pytest's.
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(SHOP.encode())))
     assert load(sh("fmt", "-").out) == load(SHOP)
     assert sh("fmt", "--write", "-").code == 2

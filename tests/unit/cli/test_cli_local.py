@@ -56,6 +56,7 @@ def test_every_error_of_every_file_has_its_place(sh):
 
 
 def test_validate_reads_stdin(sh, monkeypatch):
+    # Commands run in this process, whose standard input is pytest's.
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(BAD.encode())))
     ran = sh("validate", "-")
     assert ran.code == 4
@@ -182,6 +183,7 @@ def test_the_shells_are_processes_of_their_own(sh, monkeypatch, words, module):
         became.append((program, arguments))
         raise SystemExit(0)
 
+    # The real one would put the command in the place of pytest.
     monkeypatch.setattr("os.execv", execv)
     with pytest.raises(SystemExit):
         sh(*words, "--config", "x.toml")

@@ -108,6 +108,7 @@ def test_third_parties_add_drivers_by_entry_point(monkeypatch):
             name="copy", value="hostagent.namespace:NamespaceDriver", group=drivers.GROUP
         )
     ]
+    # Packages of third parties can't be installed into the environment that the tests share.
     monkeypatch.setattr(drivers, "entry_points", lambda group: found if group else [])
     host = Host(Names("h", "b"), NoPlugboard())
     assert sorted(drivers.factories()) == ["copy", "namespace"]
@@ -120,6 +121,7 @@ def test_two_drivers_of_one_name_are_an_error(monkeypatch):
     entry = importlib.metadata.EntryPoint(
         name="namespace", value="hostagent.namespace:NamespaceDriver", group=drivers.GROUP
     )
+    # Two installed packages of one driver's name can't be had in the shared environment.
     monkeypatch.setattr(drivers, "entry_points", lambda group: [entry, entry])
     with pytest.raises(ValueError, match="two host drivers"):
         drivers.factories()

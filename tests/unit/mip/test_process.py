@@ -138,6 +138,7 @@ def test_what_an_ended_worker_had_started_ends_with_it(tmp_path: Path, monkeypat
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     child = tmp_path / "child"
     job = Job("stuck_job:wait", (str(child),))
+    # A real process whose job never ends: no problem makes a solver hang for certain.
     monkeypatch.setattr("mip.process.solve_in_process", lambda *_: Solving(job))
     result = embed_in_process(problem(), Options(time_limit=1.0), grace=4.0)
     assert result.status is Status.TIMEOUT

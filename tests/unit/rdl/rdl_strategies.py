@@ -124,7 +124,9 @@ def graphs(draw, layer=None, max_nodes=5, max_links=4):
         joined = tuple(interfaces[identifier].values())
         elements[identifier] = Element(identifier, kind, amount, feature, joined, chosen)
     return Graph(
-        name=draw(st.builds(str.__add__, plain, names)),
+        name=draw(
+            st.builds(str.__add__, st.sampled_from(LETTERS), st.text(LETTERS + ".", max_size=11))
+        ),
         layer=layer,
         elements=elements,
         connections=tuple(tuple(pair) for pair in connections),

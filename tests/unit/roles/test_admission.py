@@ -92,6 +92,7 @@ def test_a_solve_that_overstays_is_ended_and_the_refusal_says_so(pip, monkeypatc
     def hurried(self, problem, options):
         return embed_in_process(problem, replace(options, time_limit=0.01), grace=0.0)
 
+    # The real solve in its process, with less time than any solve takes.
     monkeypatch.setattr(DirectEmbedder, "embed", hurried)
     offer = request(pip, PAIR)
     assert offer["state"] == "refused"
