@@ -12,8 +12,8 @@ from itertools import pairwise
 from embed_instances import populated
 from embed_report import options, verdict
 
-from mip.consolidate import BANDWIDTH, HOSTS, consolidate
-from mip.moving import Point
+from mip.migration.consolidate import BANDWIDTH, HOSTS, consolidate
+from mip.migration.moving import Point
 
 _FREE = 0.2
 

@@ -13,8 +13,8 @@ from embed_instances import offline
 from embed_peer import solve_peer
 from embed_report import geometric, options, spread, verdict
 
-from mip.embedding import embed
-from mip.model import Options, Status
+from mip.mapping import embed
+from mip.problem.statement import Options, Status
 
 
 def main() -> None:

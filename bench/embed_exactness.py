@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit" / "mip"))
 from mip_brute import optimum
 from mip_cases import case
 
-from mip.embedding import embed
-from mip.model import Options, Status
+from mip.mapping import embed
+from mip.problem.statement import Options, Status
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ import time
 from embed_instances import offline
 from embed_report import options, spread, verdict
 
-from mip.embedding import embed
-from mip.model import Options, Status
+from mip.mapping import embed
+from mip.problem.statement import Options, Status
 
 
 def main() -> None:

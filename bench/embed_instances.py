@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 import topohub
 
-from mip.embedding import embed, mapping_graph
-from mip.model import Embedded, Options, Problem
+from mip.mapping import embed, mapping_graph
+from mip.problem.statement import Embedded, Options, Problem
 from rdl.graph import (
     Amount,
     Constraint,

@@ -10,8 +10,8 @@ from dataclasses import replace
 from embed_instances import offline
 from embed_report import options, verdict
 
-from mip.embedding import embed
-from mip.model import Embedded, Options, Problem, Status
+from mip.mapping import embed
+from mip.problem.statement import Embedded, Options, Problem, Status
 
 
 def thinned(problem: Problem, seed: int) -> Problem:

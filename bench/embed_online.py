@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from embed_instances import MBPS, request, underlay, waxman
 from embed_report import options, verdict
 
-from mip.embedding import embed, mapping_graph
-from mip.model import Embedded, Options, Problem, Result, Status
-from mip.verify import verify
+from mip.mapping import embed, mapping_graph
+from mip.problem.statement import Embedded, Options, Problem, Result, Status
+from mip.verify.verifier import verify
 from rdl.graph import Amount, Graph
 
 LIFE = 1000.0

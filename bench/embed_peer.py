@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pulp
 
-from mip.model import Problem
+from mip.problem.statement import Problem
 from rdl.graph import ConstraintKind
 
 MBPS = 10**6

@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 import yaml
 
-from rdl.dump import dump
-from rdl.load import load
+from rdl.language.dump import dump
+from rdl.language.load import load
 
 TARGET = 3.0
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NewType, Protocol, runtime_checkable
 
-from mip.model import Options, Problem, Reason, Result
+from mip.problem.statement import Options, Problem, Reason, Result
 from rdl.graph import Element, Graph, MappingGraph
 
 CloudnetId = NewType("CloudnetId", str)
@@ -70,7 +70,7 @@ class Plan:
         substrate: the UL graph the mapping refers to.
         overlay: the OL1 graph.
         mapping: the ML graph, with segments.
-        anchors: stub id to the substrate interface where it ends (see `mip.model.Problem`).
+        anchors: stub id to the substrate interface where it ends (see `mip.problem.Problem`).
         elements: the substrate elements of this plugin's types that the mapping uses.
         options: the offer's options, `hold_s` among them.
         key: what the tasks' keys begin with, `KEY.ELEMENT`: the CloudNet's id, with a number
@@ -187,7 +187,7 @@ class Embedder(Protocol):
     """The solver behind the mapping component."""
 
     def embed(self, problem: Problem, options: Options) -> Result:
-        """See `mip.embedding.embed`."""
+        """See `mip.mapping.embed`."""
 
 
 class Clock(Protocol):

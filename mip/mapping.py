@@ -1,170 +1,206 @@
-"""A mapping between compiled points and the network: what solvers hand each other."""
+"""`embed`: from a problem to a verified mapping, or to reasons."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from dataclasses import replace
 
-from mip.amounts import Exact
-from mip.capacity import Backup, Key, Use, hit_by
-from mip.instance import Instance, Kind, VLink
-from mip.model import Problem
-from mip.objectives import Weights
-from mip.rules import settle
-from rdl.graph import Scalar
+from mip.collecting import uncollected
+from mip.draft import Draft, chosen_values, value_of
+from mip.errors import UnknownMethodError, WrongMappingError
+from mip.exact.host_count import counts_hosts, solve_hosts
+from mip.exact.min_max import only_peak, solve_peak
+from mip.exact.program import Clock, Found, Search, solve_plain
+from mip.exact.strategy import quick, solve_additive, surrogate
+from mip.explain.refusals import explain
+from mip.instance.features import is_pip, landmarks, offered, within
+from mip.instance.instance import Instance, Kind, compile_instance
+from mip.objectives import Cost, Weights, objective
+from mip.problem.statement import Code, Options, Problem, Reason, Result, Status
+from mip.solvers.linear import Ending, Progress
+from mip.solvers.registry import solver
+from mip.verify.verifier import verify
+from rdl.compare.match import satisfies
+from rdl.graph import MappingGraph, NotIn, Placement, Scalar
+
+METHODS = ("auto", "exact", "fast")
+
+_EXPLAIN_S = 10.0
+_EXPLAIN_MIN_S = 1.0
+"""The time that looking for reasons may take: at most, and whatever the time limit says."""
+
+_TIE_SHARE = 0.5
+"""The part of what is left of the time limit that breaking ties may take."""
 
 
-@dataclass(frozen=True)
-class Route:
-    """The elements of a VLink's path (or tree), and those between its ends proper.
+def embed(
+    problem: Problem, options: Options | None = None, progress: Progress | None = None
+) -> Result:
+    """Map the request of `problem` onto its substrate.
 
-    Attributes:
-        on: as the contract's `links` lists them.
-        inner: `on` without the fixed ends of a partial VLink: what `protection` keeps disjoint.
+    Args:
+        problem: what to map onto what.
+        options: objective, method, limits.
+        progress: told the incumbent's value and the bound whenever they change.
+
+    Raises:
+        UnknownObjectiveError: no objective of that name.
+        UnknownMethodError: no method or solver of that name.
+        SolverError: the solver broke down.
+        WrongMappingError: the verifier turned the mapping down.
     """
+    options = options or Options()
+    if options.method not in METHODS:
+        raise UnknownMethodError(f"no method {options.method!r}; there are {', '.join(METHODS)}")
+    with uncollected():
+        return _embed(problem, options, progress)
 
-    on: tuple[str, ...]
-    inner: frozenset[str]
+
+def _embed(problem: Problem, options: Options, progress: Progress | None) -> Result:
+    began = time.monotonic()
+    weights = objective(options.objective).weights(problem)
+    search = Search(
+        solver(options.solver), Clock(options.time_limit), options.gap, options.seed, progress
+    )
+    instance = compile_instance(problem)
+    built = time.monotonic()
+    if instance.refusals:
+        found = Found(Ending.INFEASIBLE)
+        reasons = instance.refusals
+    else:
+        found = _solve(instance, weights, search, options.method)
+        found = _break_ties(instance, weights, search, found, options.objective)
+        reasons = _why(problem, search, found) if options.explain else ()
+    seconds = {"build": built - began, "solve": time.monotonic() - built}
+    result = _result(instance, weights, options, found, reasons)
+    seconds["total"] = time.monotonic() - began
+    return _verified(problem, replace(result, seconds=seconds))
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A complete mapping.
+def _solve(instance: Instance, weights: Weights, search: Search, method: str) -> Found:
+    """The way that fits the objective and the method."""
+    if method == "fast" and not weights.additive:
+        found = quick(instance, surrogate(instance), search)
+        known = found.draft is None
+        return found if known else Found(Ending.FEASIBLE, found.draft)
+    if method == "fast":
+        return quick(instance, weights, search)
+    if weights.additive:
+        return solve_additive(instance, weights, search)
+    if only_peak(weights):
+        return solve_peak(instance, weights, search)
+    if counts_hosts(instance, weights):
+        return solve_hosts(instance, weights, search)
+    return solve_plain(instance, weights, search)
 
-    Attributes:
-        places: for each point its vertex.
-        working: for each VLink its route.
-        backup: for each protected VLink its backup route.
+
+def _why(problem: Problem, search: Search, found: Found) -> tuple[Reason, ...]:
+    """Reasons for what is proven not to fit, within the time that is left."""
+    if found.ending is not Ending.INFEASIBLE:
+        return ()
+    left = search.clock.left()
+    seconds = _EXPLAIN_S if left is None else max(_EXPLAIN_MIN_S, min(left, _EXPLAIN_S))
+    name = next(iter(problem.request.elements), problem.request.name)
+    return explain(problem, search.solver, seconds) or (
+        Reason(name, Code.FRAGMENTED, "each part would fit alone, all together don't"),
+    )
+
+
+def _break_ties(
+    instance: Instance, weights: Weights, search: Search, found: Found, name: str
+) -> Found:
+    """Among mappings of the same value, one of least cost, as far as the time lets."""
+    if name == Cost.name or found.cheapest or found.draft is None:
+        return found
+    if found.ending is not Ending.OPTIMAL:
+        return found
+    left = search.clock.left()
+    again = Search(
+        search.solver, Clock(None if left is None else left * _TIE_SHARE), 0.0, search.seed, None
+    )
+    value = value_of(instance, weights, found.draft)
+    cost = Cost().weights(instance.problem)
+    better = solve_plain(instance, cost, again, ceiling=(weights, value))
+    if better.draft is None or value_of(instance, weights, better.draft) > value + 1e-9:
+        return found
+    return Found(found.ending, better.draft, found.bound)
+
+
+def _result(
+    instance: Instance,
+    weights: Weights,
+    options: Options,
+    found: Found,
+    reasons: tuple[Reason, ...],
+) -> Result:
+    name = options.objective
+    if found.draft is None:
+        if found.ending is Ending.INFEASIBLE:
+            return Result(Status.INFEASIBLE, name, reasons=reasons)
+        return Result(Status.TIMEOUT, name, bound=found.bound)
+    draft = found.draft
+    value = value_of(instance, weights, draft)
+    proven = found.ending is Ending.OPTIMAL and not options.gap
+    bound = value if proven else found.bound
+    if bound is not None:
+        bound = min(bound, value)
+    closed = bound is not None and value - bound <= 1e-9 * max(1.0, abs(value))
+    return Result(
+        Status.OPTIMAL if proven or closed else Status.FEASIBLE,
+        name,
+        value,
+        bound,
+        nodes={
+            p.id: instance.network.ids[draft.places[i]]
+            for i, p in enumerate(instance.points)
+            if p.kind is Kind.VNODE
+        },
+        links={v.id: draft.working[i].on for i, v in enumerate(instance.vlinks)},
+        backups={instance.vlinks[i].id: r.on for i, r in sorted(draft.backup.items())},
+        chosen=settled(instance, draft),
+    )
+
+
+def settled(instance: Instance, draft: Draft) -> dict[str, dict[str, Scalar]]:
+    """What the request left open and the mapping settles.
+
+    What constraints bind, and, on hosts (a provider chooses for itself), which of several values
+    asked for it is.
     """
-
-    places: tuple[int, ...]
-    working: tuple[Route, ...]
-    backup: Mapping[int, Route]
-
-
-def path_route(instance: Instance, vlink: VLink, vertices: list[int], edges: list[int]) -> Route:
-    """The route along `vertices`, joined by `edges`, from the first end to the last."""
-    network = instance.network
-    kinds = [instance.points[p].kind for p in vlink.points]
-    on: list[str] = []
-    inner: list[str] = []
-    last = len(vertices) - 1
-    for place, vertex in enumerate(vertices):
-        element = network.ids[vertex]
-        if 0 < place < last:
-            on.append(element)
-            inner.append(element)
-        elif _end_counts(kinds, place, last):
-            on.append(element)
-        if place < last:
-            link = network.edges[edges[place]].link
-            if link is not None:
-                on.append(link)
-                inner.append(link)
-    return Route(tuple(on), frozenset(inner))
-
-
-def _end_counts(kinds: list[Kind], place: int, last: int) -> bool:
-    """Whether an end is on the path: fixed ends are, VNodes' hosts never."""
-    first, final = kinds[0] is not Kind.VNODE, kinds[-1] is not Kind.VNODE
-    if last == 0:
-        return first and final
-    return first if place == 0 else final
-
-
-def tree_route(
-    instance: Instance, vlink: VLink, edges: Iterable[int], ends: Sequence[int]
-) -> Route:
-    """The route of a multi-point VLink that crosses `edges`; its points are at `ends`, in order."""
-    network = instance.network
-    chosen = list(edges)
-    touched = {v for e in chosen for v in (network.edges[e].u, network.edges[e].v)}
-    links = {network.edges[e].link for e in chosen}
-    inner = {e for e in links if e is not None} | {network.ids[v] for v in touched - set(ends)}
-    kinds = [instance.points[p].kind for p in vlink.points]
-    hosts = {v for v, kind in zip(ends, kinds, strict=True) if kind is Kind.VNODE}
-    fixed = {network.ids[v] for v in ends if v not in hosts}
-    return Route(tuple(sorted(inner | fixed)), frozenset(inner))
-
-
-def draft_use(instance: Instance, draft: Draft) -> Use:
-    """Everything used once `draft` is added to what is embedded."""
-    fixed: dict[Key, Exact] = defaultdict(int, instance.use.fixed)
-    backups = list(instance.use.backups)
-    substrate = instance.network.substrate
+    problem = instance.problem
+    out = chosen_values(instance, draft) or {}
     for index, point in enumerate(instance.points):
         host = instance.network.element(draft.places[index])
-        for resource, amount in point.demand.items():
-            amounts = host.resources.get(resource)
-            owner = host.id if amounts is None or amounts.pool is None else f"pool {amounts.pool}"
-            fixed[(owner, resource)] += amount
-    for index, vlink in enumerate(instance.vlinks):
-        for element in draft.working[index].on:
-            for key, amount in instance.keys_of(element, vlink):
-                fixed[key] += amount
-        if index in draft.backup:
-            shared: dict[Key, Exact] = defaultdict(int)
-            for element in draft.backup[index].on:
-                for key, amount in instance.keys_of(element, vlink):
-                    (shared if key[1] == "bandwidth" else fixed)[key] += amount
-            path = sorted(draft.working[index].inner)
-            backups.append(Backup(hit_by(substrate, path, vlink.protection), dict(shared)))
-    return Use(dict(fixed), tuple(backups), instance.use.hosts)
-
-
-def is_element(key: Key) -> bool:
-    """Whether a capacity is an element's or a pool's, not an interface's."""
-    return key[0].startswith("pool ") or "." not in key[0]
-
-
-def peak(instance: Instance, use: Use) -> float:
-    """The highest utilisation of any resource of any substrate element."""
-    shares = [
-        float(use.peak(key) / capacity)
-        for key, capacity in instance.capacity.items()
-        if capacity and is_element(key)
-    ]
-    return max(shares, default=0.0)
-
-
-def value_of(instance: Instance, weights: Weights, draft: Draft) -> float:
-    """The objective's value of `draft`."""
-    request = instance.problem.request
-    elements = instance.network.substrate.elements
-    total = weights.constant
-    opened: set[int] = set()
-    for index, point in enumerate(instance.points):
-        if point.kind is Kind.VNODE:
-            vertex = draft.places[index]
-            opened.add(vertex)
-            total += weights.place(request.elements[point.id], instance.network.element(vertex))
-    total += sum(weights.open(instance.network.element(v)) for v in opened)
-    for vlink, route in zip(instance.vlinks, draft.working, strict=True):
-        wanted = request.elements[vlink.id]
-        total += sum(weights.carry(wanted, elements[e]) for e in route.on)
-    if weights.peak:
-        total += weights.peak * peak(instance, draft_use(instance, draft))
-    return total
-
-
-def chosen_values(instance: Instance, draft: Draft) -> dict[str, dict[str, Scalar]] | None:
-    """What the constraints settle, None if they can't all be kept."""
-    rules = instance.rules
-    places: dict[str, tuple[str, ...]] = {
-        p.id: (instance.network.ids[draft.places[i]],) for i, p in enumerate(instance.points)
-    }
-    for index, vlink in enumerate(instance.vlinks):
-        links = [e for e in draft.working[index].on if _is_link(instance.problem, e)]
-        places[vlink.id] = tuple(links)
-    found = settle(rules, places)
-    if found is None:
-        return None
-    out: dict[str, dict[str, Scalar]] = {}
-    for (element, feature), k in found.items():
-        out.setdefault(element, {})[feature] = rules.domain[feature][k]
+        if point.kind is not Kind.VNODE or is_pip(host):
+            continue
+        element = problem.request.elements[point.id]
+        for name, demand in element.features.items():
+            if name in out.get(point.id, {}) or isinstance(demand, str | int | float | bool):
+                continue
+            offer = offered(host, name, problem.substrate)
+            base = () if isinstance(demand, NotIn) else landmarks(demand)
+            values = [v for v in (*base, *landmarks(offer)) if satisfies(v, demand)]
+            good = [v for v in values if offer is not None and within(offer, v)]
+            if good:
+                out.setdefault(point.id, {})[name] = good[0]
     return out
 
 
-def _is_link(problem: Problem, element: str) -> bool:
-    return problem.substrate.elements[element].is_link
+def _verified(problem: Problem, result: Result) -> Result:
+    if result.status in {Status.OPTIMAL, Status.FEASIBLE}:
+        faults = verify(problem, result)
+        if faults:
+            raise WrongMappingError(faults)
+    return result
+
+
+def mapping_graph(result: Result, problem: Problem) -> MappingGraph:
+    """The ML graph of a mapping; tags and interfaces (segments) are the roles' to add."""
+    nodes = {v: Placement(on=(host,)) for v, host in result.nodes.items()}
+    links = {
+        v: Placement(on=tuple(on), backup=tuple(result.backups.get(v, ())))
+        for v, on in result.links.items()
+    }
+    order = [e for e in problem.request.elements if e in nodes or e in links]
+    mapping = {e: nodes[e] if e in nodes else links[e] for e in order}
+    return MappingGraph(problem.request.name, problem.substrate.name, mapping)

@@ -13,11 +13,11 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Protocol
 
-from mip.amounts import MBPS, PIECE
-from mip.capacity import used
 from mip.errors import UnknownObjectiveError
-from mip.fit import number
-from mip.model import Problem
+from mip.instance.capacity import used
+from mip.instance.features import number
+from mip.problem.amounts import MBPS, PIECE
+from mip.problem.statement import Problem
 from rdl.graph import Element
 
 GROUP = "cloudnet_sdn.objectives"

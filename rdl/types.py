@@ -25,7 +25,8 @@ def fits(request_type: str, substrate_type: str) -> bool:
     """Whether a request of `request_type` may stand on a substrate element of `substrate_type`.
 
     It fits when equal, when an ancestor, or when it ends in `generic` and its parent is an
-    ancestor. A provider (`/node/host/pip`) is no host by its own type: see `rdl.match.hosts`.
+    ancestor. A provider (`/node/host/pip`) is no host by its own type: see
+    `rdl.compare.match.hosts`.
     """
     if is_a(substrate_type, request_type):
         return True

@@ -66,10 +66,10 @@ def consolidate(
 
     Ends with 3 when it can't be freed. Moves and re-routes are in an order that can be carried out.
     """
-    from mip.consolidate import consolidate as answer
-    from mip.model import Options
-    from mip.moving import plan_dict
-    from mip.state import read_state
+    from mip.migration.consolidate import consolidate as answer
+    from mip.migration.moving import plan_dict
+    from mip.problem.state import read_state
+    from mip.problem.statement import Options
 
     with working("looking for moves"):
         found = answer(
@@ -80,7 +80,7 @@ def consolidate(
             Options(time_limit=time_limit),
         )
     if output is not None:
-        from mip.front import svg
+        from mip.migration.picture import svg
 
         output.write_text(svg(found.frontier, of), encoding="utf-8")
     data = plan_dict(found)

@@ -57,11 +57,11 @@ def _read(
 ) -> tuple[Graph, tuple[str, ...]]:
     data = read_bytes(file)
     if not FOREIGN.match(data.removeprefix(b"\xef\xbb\xbf")):
-        from rdl.load import load_graph
+        from rdl.language.load import load_graph
 
         return load_graph(data, source=shown(file)), ()
-    from rdl.convert import convert as other
-    from rdl.topology import ConvertError, HostAt, Options
+    from rdl.convert.formats import convert as other
+    from rdl.convert.topology import ConvertError, HostAt, Options
 
     options = Options(bandwidth=bandwidth, host=HostAt() if hosts else None)
     try:
@@ -72,13 +72,13 @@ def _read(
 
 
 def _written(graph: Graph, to: str) -> str:
-    from rdl.dump import dump, to_data
+    from rdl.language.dump import dump, to_data
 
     if to == "rdl":
         return dump(graph)
     if to == "json":
         return json.dumps(to_data(graph), indent=2, ensure_ascii=False) + "\n"
-    from rdl.rfc8345 import to_rfc8345
+    from rdl.convert.rfc8345 import to_rfc8345
 
     return json.dumps(to_rfc8345(graph), indent=2, ensure_ascii=False) + "\n"
 

@@ -38,7 +38,7 @@ def read_document(name: str) -> Graph | MappingGraph:
     Raises:
         DocumentError: with everything that is wrong.
     """
-    from rdl.load import load
+    from rdl.language.load import load
 
     return load(read_bytes(name), source=shown(name))
 
@@ -63,7 +63,7 @@ def read_text(name: str, layer: Layer) -> str:
         DocumentError: with everything that is wrong.
         Failed: a valid document of another layer.
     """
-    from rdl.load import load
+    from rdl.language.load import load
 
     data = read_bytes(name)
     found = load(data, source=shown(name))
@@ -77,8 +77,8 @@ def print_document(text: str, fmt: Format) -> None:
     if fmt is Format.YAML:
         click.echo(text, nl=False)
         return
-    from rdl.dump import to_data
-    from rdl.load import load_graph
+    from rdl.language.dump import to_data
+    from rdl.language.load import load_graph
 
     graph = load_graph(text, source="<answer>")
     emit(fmt, to_data(graph), lambda: _elements(graph))

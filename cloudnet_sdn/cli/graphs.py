@@ -26,7 +26,7 @@ def fmt(files: tuple[str, ...], write: bool, check: bool, shorthand: bool) -> in
 
     Comments at the head of a document stay, others are lost.
     """
-    from rdl.fmt import fmt as canonical
+    from rdl.language.fmt import fmt as canonical
 
     if len(files) > 1 and not (write or check):
         raise click.UsageError("several files go together only with --write or --check")
@@ -56,7 +56,7 @@ def diff(a: str, b: str, exit_code: bool, fmt: Format) -> int:
 
     Spelling, order of keys and comments don't count. Either may be - for stdin.
     """
-    from rdl import diff as compare
+    from rdl.compare import diff as compare
 
     before, after = read_document(a), read_document(b)
     delta: compare.Delta | compare.MappingDelta
@@ -86,7 +86,7 @@ def schema(fmt: str) -> None:
 
     It knows what a schema can know; `cloudnet validate` knows the rest.
     """
-    from rdl.schema import schema as derived
+    from rdl.language.schema import schema as derived
 
     emit(Format(fmt), derived(), lambda: None)
 

@@ -42,7 +42,7 @@ def draw(
 
     Without -o the picture goes to stdout; then --kind says which.
     """
-    from rdl.draw import draw as picture
+    from rdl.draw.pictures import draw as picture
 
     chosen = kind or (output.suffix.removeprefix(".") if output else "")
     if chosen not in KINDS:
@@ -51,7 +51,7 @@ def draw(
     graph = _graph(file)
     guests = [_pair(*names) for names in embedded]
     if state is not None:
-        from mip.state import read_state
+        from mip.problem.state import read_state
 
         guests += [(one.overlay, one.mapping) for one in read_state(state)]
     for _, mapping in guests:

@@ -65,11 +65,11 @@ def plan(
 
     Ends with 3, and the reasons, when it cannot be embedded.
     """
-    from mip.embedding import embed, mapping_graph
     from mip.errors import UnknownMethodError, UnknownObjectiveError
-    from mip.model import Options, Problem
-    from mip.plan import EXIT_CODES, plan_dict
-    from mip.state import read_state
+    from mip.mapping import embed, mapping_graph
+    from mip.problem.plan import EXIT_CODES, plan_dict
+    from mip.problem.state import read_state
+    from mip.problem.statement import Options, Problem
 
     problem = Problem(
         substrate=read_graph(substrate, Layer.UNDERLAY),
@@ -83,7 +83,7 @@ def plan(
     except (UnknownObjectiveError, UnknownMethodError) as error:
         raise click.UsageError(str(error)) from error
     if output is not None and result.value is not None:
-        from rdl.dump import dump
+        from rdl.language.dump import dump
 
         output.write_text(dump(mapping_graph(result, problem)), encoding="utf-8")
     data = plan_dict(result)

@@ -16,8 +16,8 @@ from typing import Any
 
 from cloudnet_sdn import pki
 from cloudnet_sdn.wire.tls import TlsFiles
-from rdl.dump import dump
 from rdl.graph import Amount, Element, Feature, Graph, Interface, Layer, Range
+from rdl.language.dump import dump
 
 Json = dict[str, Any]
 FreePorts = Callable[[int], list[int]]

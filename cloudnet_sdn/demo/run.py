@@ -18,7 +18,7 @@ from cloudnet_sdn.demo.story import DemoFailed, DemoRefused, Report, Story
 from cloudnet_sdn.demo.world import World
 from cloudnet_sdn.wire.client import Client
 from cloudnet_sdn.wire.faults import CloudnetError
-from rdl.load import load_graph
+from rdl.language.load import load_graph
 
 SHOP = Path(__file__).with_name("shop.rdl.yaml")
 

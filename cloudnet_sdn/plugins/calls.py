@@ -16,7 +16,7 @@ from cloudnet_sdn.wire.faults import (
     NotFound,
     TooLarge,
 )
-from mip.model import Code, Reason
+from mip.problem.statement import Code, Reason
 
 log = logging.getLogger(__name__)
 

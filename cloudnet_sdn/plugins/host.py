@@ -9,7 +9,7 @@ from cloudnet_sdn.plugins.calls import shell
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Task, Transient
 from cloudnet_sdn.wire.faults import NotFound
-from mip.model import Code, Reason
+from mip.problem.statement import Code, Reason
 from rdl.graph import Element, Interface, Placement
 
 NAME = "host"

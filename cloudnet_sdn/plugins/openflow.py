@@ -13,7 +13,7 @@ from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
 from cloudnet_sdn.roles.settings import Timing
 from cloudnet_sdn.wire.faults import NotFound
-from mip.model import Code, Reason
+from mip.problem.statement import Code, Reason
 from rdl.graph import Element, Graph, Placement
 
 NAME = "openflow"

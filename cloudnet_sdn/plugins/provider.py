@@ -28,12 +28,12 @@ from cloudnet_sdn.ports import (
 from cloudnet_sdn.roles.options import HOLD_LONGEST_S, parse_time, timestamp
 from cloudnet_sdn.roles.settings import RoleKind, Timing
 from cloudnet_sdn.wire.faults import CloudnetError, Conflict, NotFound
-from mip.model import Code, Reason
-from rdl import partition
-from rdl.dump import dump
+from mip.problem.statement import Code, Reason
 from rdl.errors import RdlError
+from rdl.federation import partition
 from rdl.graph import Element, Graph, Placement, Range
-from rdl.load import load_graph
+from rdl.language.dump import dump
+from rdl.language.load import load_graph
 
 NAME = "provider"
 TYPES = ("/node/host/pip",)

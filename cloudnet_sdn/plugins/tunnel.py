@@ -8,7 +8,7 @@ from cloudnet_sdn.plugins.agents import Agents, agents_of
 from cloudnet_sdn.plugins.calls import shell
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Task
-from mip.model import Code, Reason
+from mip.problem.statement import Code, Reason
 
 NAME = "tunnel"
 TYPES = ("/node/bridge/tunnel",)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cloudnet_sdn.roles.settings import Quota
-from mip.capacity import protection_of
-from mip.model import Code, Reason
+from mip.instance.capacity import protection_of
+from mip.problem.statement import Code, Reason
 from rdl.graph import Graph
 
 

@@ -10,7 +10,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rdl import choices, match
+from rdl.compare import match
+from rdl.federation import choices
 from rdl.graph import Constraint, ConstraintKind, Graph, NotIn, Range, Scalar
 
 PROPOSALS = 4

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mip.model import Code, Reason
+from mip.problem.statement import Code, Reason
+from rdl.compare.match import hosts, offered_features, unmet
 from rdl.graph import Element, Graph
-from rdl.match import hosts, offered_features, unmet
 
 _TEXTS = {
     Code.CONSTRAINT: "its constraints can't be met together here",

@@ -7,7 +7,7 @@ import functools
 from cloudnet_sdn.wire.faults import BadRequest, TooLarge
 from rdl.errors import DocumentError, TooLargeError
 from rdl.graph import Graph, Layer, MappingGraph
-from rdl.load import load_graph, load_mapping
+from rdl.language.load import load_graph, load_mapping
 
 
 @functools.lru_cache(maxsize=4096)

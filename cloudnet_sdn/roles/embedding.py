@@ -34,7 +34,7 @@ from cloudnet_sdn.roles.states import CloudnetState, TaskState, Wanted
 from cloudnet_sdn.store import cloudnets, substrate, tags, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.tasks import Entry
-from mip.model import Code, Reason
+from mip.problem.statement import Code, Reason
 from rdl.graph import Element
 
 log = logging.getLogger(__name__)

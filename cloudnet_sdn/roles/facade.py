@@ -23,7 +23,7 @@ from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.wire.identity import Caller
 from cloudnet_sdn.wire.rpc import Method
-from rdl.dump import dump
+from rdl.language.dump import dump
 
 CAPABILITIES = ("create", "choices", "replaces", "renew", "history", "drain", "load")
 

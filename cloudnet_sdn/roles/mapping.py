@@ -30,12 +30,12 @@ from cloudnet_sdn.roles.tags import Taken
 from cloudnet_sdn.store import offers, substrate, tags
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import Conflict
-from mip.capacity import used
-from mip.model import Code, Embedded, Options, Problem, Reason, Result, Status
-from mip.verify import verify
-from rdl.aggregate import aggregate
-from rdl.choices import offers as offers_of
-from rdl.complete import NO_POLICY, Policy, complete
+from mip.instance.capacity import used
+from mip.problem.statement import Code, Embedded, Options, Problem, Reason, Result, Status
+from mip.verify.verifier import verify
+from rdl.federation.aggregate import aggregate
+from rdl.federation.choices import offers as offers_of
+from rdl.federation.complete import NO_POLICY, Policy, complete
 from rdl.graph import Element, Graph, Interface, Range, Scalar
 
 log = logging.getLogger(__name__)
@@ -325,7 +325,7 @@ class Mapping:
 def use_by_element(
     graph: Graph, embedded: Sequence[Embedded]
 ) -> dict[tuple[str, str], int | float]:
-    """What is used of each element and end point, for `rdl.aggregate`.
+    """What is used of each element and end point, for `rdl.federation.aggregate`.
 
     The use of a shared pool stands at the first of those that draw on it.
     """

@@ -35,8 +35,8 @@ from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.wire.faults import BadRequest, Busy, Conflict, Gone, PeerAway
 from cloudnet_sdn.wire.identity import Caller
-from rdl.dump import dump, to_data
 from rdl.graph import Graph
+from rdl.language.dump import dump, to_data
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from cloudnet_sdn.store import offers, substrate
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import Conflict, NotFound
 from cloudnet_sdn.wire.identity import Caller
-from rdl.dump import dump
 from rdl.graph import MappingGraph
+from rdl.language.dump import dump
 
 
 class Operating:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from cloudnet_sdn.ports import Refused
-from mip.model import Code, Reason
+from mip.problem.statement import Code, Reason
+from rdl.compare.match import hosts
 from rdl.graph import Constraint, ConstraintKind, Element, Graph
-from rdl.match import hosts
 
 _EVERYTHING = "/node/generic"
 

@@ -38,7 +38,7 @@ def _bandwidth(overlay: Graph) -> float:
 
 
 def _dearest(substrate: Graph, price: str) -> float:
-    """The highest price, as `rdl.aggregate` shows it."""
+    """The highest price, as `rdl.federation.aggregate` shows it."""
     return max((_number(e.features.get(price)) for e in substrate.nodes()), default=0.0)
 
 

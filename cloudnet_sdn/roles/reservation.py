@@ -24,10 +24,10 @@ from cloudnet_sdn.roles.tags import NoTag, pick
 from cloudnet_sdn.store import offers, substrate, tags, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
-from mip.embedding import mapping_graph
-from mip.model import Problem, Result
-from rdl.dump import dump
+from mip.mapping import mapping_graph
+from mip.problem.statement import Problem, Result
 from rdl.graph import Element, Graph, MappingGraph
+from rdl.language.dump import dump
 
 Place = tuple[str, int]
 """A place and a tag there."""

@@ -35,9 +35,9 @@ from cloudnet_sdn.wire.faults import BadRequest
 from cloudnet_sdn.wire.rpc import Service
 from cloudnet_sdn.wire.server import Server
 from cloudnet_sdn.wire.tls import TlsFiles
-from mip.model import Options, Problem, Result
-from mip.process import embed_in_process
-from rdl.dump import dump
+from mip.problem.statement import Options, Problem, Result
+from mip.workers.process import embed_in_process
+from rdl.language.dump import dump
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class ProcessEmbedder:
         self._places = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
 
     def embed(self, problem: Problem, options: Options) -> Result:
-        """See `mip.embedding.embed`."""
+        """See `mip.mapping.embed`."""
         with self._places:
             return embed_in_process(problem, options)
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloudnet_sdn.roles.settings import Grant, TagRange
-from mip.model import Code, Reason
+from mip.problem.statement import Code, Reason
 from rdl import types
-from rdl.aggregate import end_points
+from rdl.federation.aggregate import end_points
 from rdl.graph import Element, Graph, Range
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloudnet_sdn.store.tags import Reservation
-from mip.model import Code, Reason
+from mip.problem.statement import Code, Reason
 from rdl.graph import Graph, Placement
 
 SWITCH = "/node/switch/"

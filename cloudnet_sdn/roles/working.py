@@ -29,11 +29,11 @@ from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.store.tasks import Entry
 from cloudnet_sdn.wire.identity import Caller
-from mip.model import Code, Reason
-from rdl.dump import dump
+from mip.problem.statement import Code, Reason
+from rdl.federation.partition import PartitionError, merge
 from rdl.graph import Graph, Scalar
-from rdl.load import load_graph
-from rdl.partition import PartitionError, merge
+from rdl.language.dump import dump
+from rdl.language.load import load_graph
 
 log = logging.getLogger(__name__)
 

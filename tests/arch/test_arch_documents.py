@@ -11,7 +11,7 @@ import pytest
 from cloudnet_sdn.cli.app import COMMANDS
 from cloudnet_sdn.cli.outcome import Exit
 from hostagent import config
-from rdl.load import load
+from rdl.language.load import load
 from ryu_apps.settings import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]

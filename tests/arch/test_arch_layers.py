@@ -65,11 +65,11 @@ def test_the_versions_agree():
     ("module", "without"),
     [
         ("rdl.graph", {"yaml", "networkx"}),
-        ("rdl.load", {"networkx"}),
+        ("rdl.language.load", {"networkx"}),
         ("cloudnet_sdn", {"rdl", "mip", "sqlalchemy", "click"}),
         ("cloudnet_sdn.wire.rpc", {"rdl", "mip", "sqlalchemy", "cheroot", "eventlet"}),
         ("cloudnet_sdn.wire.client", {"rdl", "mip", "sqlalchemy", "cheroot"}),
-        ("mip.model", {"pulp", "networkx"}),
+        ("mip.problem.statement", {"pulp", "networkx"}),
         ("hostagent", {"ovs", "sqlalchemy"}),
     ],
 )

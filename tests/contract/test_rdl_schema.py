@@ -17,9 +17,9 @@ sys.path.insert(0, str(ROOT / "tests" / "unit" / "rdl"))
 from rdl_bad_files import BAD  # noqa: E402
 from rdl_strategies import graphs, mappings  # noqa: E402
 
-from rdl.dump import to_data  # noqa: E402
-from rdl.load import load  # noqa: E402
-from rdl.schema import schema  # noqa: E402
+from rdl.language.dump import to_data  # noqa: E402
+from rdl.language.load import load  # noqa: E402
+from rdl.language.schema import schema  # noqa: E402
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.rdl.yaml"))
 VALIDATOR = jsonschema.Draft202012Validator(schema())
@@ -39,7 +39,7 @@ def test_it_is_a_schema():
 
 
 def test_the_file_in_the_package_is_the_schema():
-    """Made by `python -c 'import json, rdl.schema as s; print(json.dumps(s.schema(), indent=1))'`."""
+    """Made by `python -c 'import json, rdl.language.schema as s; print(json.dumps(s.schema(), indent=1))'`."""
     shipped = (ROOT / "rdl" / "rdl-1.schema.json").read_text()
     assert shipped == json.dumps(schema(), indent=1) + "\n"
 

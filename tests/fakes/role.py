@@ -16,7 +16,7 @@ from cloudnet_sdn.wire.identity import Caller
 from cloudnet_sdn.wire.rpc import Method, Service
 from cloudnet_sdn.wire.server import Server
 from rdl.errors import DocumentError
-from rdl.load import load_graph
+from rdl.language.load import load_graph
 
 CORES = 8
 SUBSTRATE = """\

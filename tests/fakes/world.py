@@ -22,10 +22,10 @@ from cloudnet_sdn.store import offers, tasks
 from cloudnet_sdn.store.upgrade import upgrade
 from cloudnet_sdn.wire.identity import Caller, Kind
 from cloudnet_sdn.wire.tls import TlsFiles
-from mip.embedding import embed
-from mip.model import Options, Problem, Result
-from rdl.dump import dump
-from rdl.load import load_graph
+from mip.mapping import embed
+from mip.problem.statement import Options, Problem, Result
+from rdl.language.dump import dump
+from rdl.language.load import load_graph
 
 TENANT = Caller(Kind.TENANT, "acme")
 OTHER = Caller(Kind.TENANT, "rival")

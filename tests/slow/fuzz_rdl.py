@@ -21,9 +21,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "unit" / "rdl")]
 
 from rdl_bad_files import BAD  # noqa: E402
 
-from rdl.dump import dump  # noqa: E402
 from rdl.errors import MAX_PROBLEMS, DocumentError  # noqa: E402
-from rdl.load import load  # noqa: E402
+from rdl.language.dump import dump  # noqa: E402
+from rdl.language.load import load  # noqa: E402
 
 SECONDS = 2.0
 KIBIBYTES = 1024 * 1024

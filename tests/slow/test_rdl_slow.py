@@ -13,11 +13,11 @@ import networkx as nx
 import pytest
 import topohub.data
 
-from rdl.convert import convert
-from rdl.draw import WRITERS, draw
-from rdl.dump import dump
-from rdl.load import load_graph
-from rdl.topology import HostAt, Options
+from rdl.convert.formats import convert
+from rdl.convert.topology import HostAt, Options
+from rdl.draw.pictures import WRITERS, draw
+from rdl.language.dump import dump
+from rdl.language.load import load_graph
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rdl.load import load
+from rdl.language.load import load
 
 SHOP = """\
 rdl: 1

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, combinations, product
 
-from mip.model import Problem, Result, Status
-from mip.verify import verify
+from mip.problem.statement import Problem, Result, Status
+from mip.verify.verifier import verify
 from rdl import types
+from rdl.compare.match import ABSENT, feature_of
 from rdl.graph import Element, Graph, NotIn, Range
-from rdl.match import ABSENT, feature_of
 
 TOLERANCE = 1e-9
 

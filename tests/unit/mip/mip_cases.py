@@ -25,8 +25,8 @@ from mip_graphs import (
     underlay,
 )
 
-from mip.model import Embedded, Options, Problem, Status
-from mip.verify import verify
+from mip.problem.statement import Embedded, Options, Problem, Status
+from mip.verify.verifier import verify
 from rdl.graph import Amount, Constraint, Element, Graph, Interface, NotIn, Range
 
 OBJECTIVES = ("cost", "balance", "compact")
@@ -190,7 +190,7 @@ def anchored(rng: random.Random, problem: Problem) -> Problem:
 
 def background(rng: random.Random, substrate: Graph) -> tuple[Embedded, ...]:
     """A CloudNet that is there already, where it fits."""
-    from mip.embedding import embed, mapping_graph
+    from mip.mapping import embed, mapping_graph
 
     features = {"protection": "link"} if rng.random() < 0.4 else {}
     elements = [

@@ -22,10 +22,10 @@ from mip_graphs import (
     underlay,
 )
 
-from mip.consolidate import consolidate
-from mip.model import Embedded, Options, Problem, Result, Status
-from mip.moving import Plan, plan_dict
-from mip.verify import verify
+from mip.migration.consolidate import consolidate
+from mip.migration.moving import Plan, plan_dict
+from mip.problem.statement import Embedded, Options, Problem, Result, Status
+from mip.verify.verifier import verify
 from rdl.graph import Graph, MappingGraph, Placement
 
 

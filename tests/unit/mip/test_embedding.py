@@ -24,11 +24,11 @@ from mip_graphs import (
     underlay,
 )
 
-from mip.embedding import embed, mapping_graph
 from mip.errors import UnknownMethodError, UnknownObjectiveError
-from mip.model import Code, Embedded, Options, Problem, Result, Status
-from mip.plan import plan_dict
-from mip.verify import verify
+from mip.mapping import embed, mapping_graph
+from mip.problem.plan import plan_dict
+from mip.problem.statement import Code, Embedded, Options, Problem, Result, Status
+from mip.verify.verifier import verify
 from rdl.graph import Amount, Element, Graph, Interface, Range
 
 

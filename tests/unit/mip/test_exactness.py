@@ -6,8 +6,8 @@ import pytest
 from mip_brute import optimum
 from mip_cases import case
 
-from mip.embedding import embed
-from mip.model import Options, Status
+from mip.mapping import embed
+from mip.problem.statement import Options, Status
 
 GROUPS = 7
 EACH = 10

@@ -6,10 +6,10 @@ import time
 
 from mip_graphs import GENERIC, HOST, MBPS, PIP, VLINK, element, join, underlay
 
-from mip.demands import Demand, Wish, demands, without
-from mip.explain import explain
-from mip.model import Code, Problem
-from mip.solvers import solver
+from mip.explain.demands import Demand, Wish, demands, without
+from mip.explain.refusals import explain
+from mip.problem.statement import Code, Problem
+from mip.solvers.registry import solver
 from rdl.graph import Graph
 
 MANY = 600

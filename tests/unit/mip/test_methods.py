@@ -7,20 +7,20 @@ import random
 import pytest
 from mip_graphs import ETHERNET, GENERIC, HOST, MBPS, SWITCH, VLINK, apart, element, join, underlay
 
-from mip import placed
-from mip.branching import Branching, OutOfBudgetError
-from mip.buckets import eliminate
-from mip.exact import Clock, Search, solve_plain
-from mip.instance import Instance, compile_instance
-from mip.linear import Ending
-from mip.mapping import value_of
-from mip.metric import Metric
-from mip.model import Problem
+from mip.bounds.bucket_elimination import eliminate
+from mip.bounds.metric import Metric
+from mip.bounds.placing import build_placing
+from mip.draft import value_of
+from mip.exact import placements as placed
+from mip.exact.branching import Branching, OutOfBudgetError
+from mip.exact.program import Clock, Search, solve_plain
+from mip.exact.strategy import quick, solve_additive
+from mip.instance.instance import Instance, compile_instance
 from mip.objectives import Weights, objective
-from mip.placing import build_placing
-from mip.routing import Router
-from mip.solvers import solver
-from mip.solving import quick, solve_additive
+from mip.problem.statement import Problem
+from mip.routing.router import Router
+from mip.solvers.linear import Ending
+from mip.solvers.registry import solver
 
 
 def scarce(seed: int) -> Problem:

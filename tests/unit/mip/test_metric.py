@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mip_graphs import ETHERNET, GENERIC, HOST, MBPS, SWITCH, VLINK, apart, element, join, underlay
 
-from mip.embedding import embed
-from mip.model import Options, Problem, Status
+from mip.mapping import embed
+from mip.problem.statement import Options, Problem, Status
 
 LENGTH = 300
 """Switches in a line: more than a byte can count."""

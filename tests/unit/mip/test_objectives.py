@@ -9,8 +9,8 @@ import pytest
 from mip_graphs import GENERIC, HOST, element, join, underlay
 
 from mip import objectives
-from mip.embedding import embed
-from mip.model import Options, Problem
+from mip.mapping import embed
+from mip.problem.statement import Options, Problem
 
 MODULE = """\
 from mip.objectives import Weights

@@ -14,16 +14,16 @@ import pytest
 from mip_graphs import ETHERNET, GENERIC, HOST, MBPS, SWITCH, VLINK, apart, element, join, underlay
 
 from mip.errors import StateError, UnknownObjectiveError
-from mip.model import Options, Problem, Status
-from mip.process import Job, Solving, embed_in_process, solve_in_process
-from mip.state import read_state
+from mip.problem.state import read_state
+from mip.problem.statement import Options, Problem, Status
+from mip.workers.process import Job, Solving, embed_in_process, solve_in_process
 
 SOME_S = 30
 
 
 PARENT = """
 import time
-from mip.process import Job, Solving
+from mip.workers.process import Job, Solving
 print(Solving(Job("slow_job:wait", (60,)))._process.pid, flush=True)
 time.sleep(60)
 """
@@ -139,7 +139,7 @@ def test_what_an_ended_worker_had_started_ends_with_it(tmp_path: Path, monkeypat
     child = tmp_path / "child"
     job = Job("stuck_job:wait", (str(child),))
     # A real process whose job never ends: no problem makes a solver hang for certain.
-    monkeypatch.setattr("mip.process.solve_in_process", lambda *_: Solving(job))
+    monkeypatch.setattr("mip.workers.process.solve_in_process", lambda *_: Solving(job))
     result = embed_in_process(problem(), Options(time_limit=1.0), grace=4.0)
     assert result.status is Status.TIMEOUT
     pid = int(child.read_text())

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from mip.cbc import Cbc
-from mip.highs import WarmHighs
-from mip.linear import INFINITY, Ending, Limits, LinearModel
-from mip.series import Afresh, Series
+from mip.solvers.cbc import Cbc
+from mip.solvers.highs import WarmHighs
+from mip.solvers.linear import INFINITY, Ending, Limits, LinearModel
+from mip.solvers.series import Afresh, Series
 
 
 def program(seed: int) -> tuple[LinearModel, int]:

@@ -20,16 +20,16 @@ from mip_graphs import (
     underlay,
 )
 
-from mip.consolidate import consolidate
-from mip.embedding import embed, mapping_graph
-from mip.exact import Clock
-from mip.ground import Ground
-from mip.instance import compile_instance
-from mip.merged import merge
-from mip.model import Embedded, Options, Problem, Result, Status
-from mip.moving import routed_anew
-from mip.steps import Steps, Walk
-from mip.verify import verify
+from mip.exact.program import Clock
+from mip.instance.ground import Ground
+from mip.instance.instance import compile_instance
+from mip.mapping import embed, mapping_graph
+from mip.migration.consolidate import consolidate
+from mip.migration.merged import merge
+from mip.migration.moving import routed_anew
+from mip.migration.steps import Steps, Walk
+from mip.problem.statement import Embedded, Options, Problem, Result, Status
+from mip.verify.verifier import verify
 from rdl.graph import Constraint, Graph
 
 HOSTS = 8

@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import strategies as st
 from rdl_strategies import graphs
 
+from rdl.federation.partition import Crossing, End, Plan, divide
 from rdl.graph import Layer, Range
-from rdl.partition import Crossing, End, Plan, divide
 
 PROVIDERS = ("berlin", "munich", "paris", "oslo")
 # A tree of transit links: berlin - munich - paris, munich - oslo.

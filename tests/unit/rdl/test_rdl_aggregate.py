@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdl_strategies import POOLS, graphs
 
-from rdl.aggregate import aggregate, end_points
-from rdl.dump import dump
+from rdl.federation.aggregate import aggregate, end_points
 from rdl.graph import Amount, Element, Graph, Interface, Layer, Range
-from rdl.load import load_graph
+from rdl.language.dump import dump
+from rdl.language.load import load_graph
 
 BERLIN = load_graph("""
 rdl: 1

@@ -7,7 +7,7 @@ import pytest
 from rdl_bad_files import BAD, Bad
 
 from rdl.errors import MAX_PROBLEMS, DocumentError
-from rdl.load import load, load_graph, load_mapping
+from rdl.language.load import load, load_graph, load_mapping
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from rdl_strategies import graphs
 from test_rdl_round_trip import both_spellings
 
-from rdl.brief import brief
-from rdl.dump import dump
-from rdl.fmt import fmt
-from rdl.load import load
+from rdl.language.brief import brief
+from rdl.language.dump import dump
+from rdl.language.fmt import fmt
+from rdl.language.load import load
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 SHOP = """\

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdl.choices import ChoiceError, allot, bind, common, domain, offers, possible
-from rdl.complete import CompletionError, Policy, complete
+from rdl.compare.match import ABSENT, accepts
+from rdl.federation.choices import ChoiceError, allot, bind, common, domain, offers, possible
+from rdl.federation.complete import CompletionError, Policy, complete
 from rdl.graph import Amount, NotIn, Range
-from rdl.load import load_graph
-from rdl.match import ABSENT, accepts
+from rdl.language.load import load_graph
 
 REQUEST = load_graph("""
 rdl: 1

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdl.convert import convert
-from rdl.dump import dump
+from rdl.convert.formats import convert
+from rdl.convert.rfc8345 import to_rfc8345
+from rdl.convert.topology import ConvertError, HostAt, Options
 from rdl.graph import Amount, Range
-from rdl.load import load_graph, load_mapping
-from rdl.rfc8345 import to_rfc8345
-from rdl.topology import ConvertError, HostAt, Options
+from rdl.language.dump import dump
+from rdl.language.load import load_graph, load_mapping
 
 ZOO = """<?xml version="1.0" encoding="utf-8"?><graphml xmlns="http://graphml.graphdrawing.org/xmlns">
   <key attr.name="Latitude" attr.type="double" for="node" id="d29" />

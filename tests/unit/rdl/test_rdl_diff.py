@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from rdl_strategies import graphs, mappings
 
-from rdl.diff import DiffError, apply, apply_mapping, diff, diff_mappings, text, to_data
-from rdl.fmt import fmt
-from rdl.load import load_graph, load_mapping
+from rdl.compare.diff import DiffError, apply, apply_mapping, diff, diff_mappings, text, to_data
+from rdl.language.fmt import fmt
+from rdl.language.load import load_graph, load_mapping
 
 OLD = load_graph("""
 rdl: 1
@@ -104,7 +104,7 @@ def test_a_delta_of_another_graph():
 @settings(max_examples=40)
 def test_formatting_is_canonical_and_again_the_same(graph):
     """Comments at the head stay."""
-    from rdl.dump import dump
+    from rdl.language.dump import dump
 
     head = "# yaml-language-server: $schema=x.json\n# mine\n"
     formatted = fmt(head + dump(graph))

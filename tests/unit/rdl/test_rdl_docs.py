@@ -8,8 +8,8 @@ import pytest
 
 from rdl import vocabulary
 from rdl.graph import ConstraintKind
-from rdl.load import load, load_graph
-from rdl.text import MAX_VALUES
+from rdl.language.load import load, load_graph
+from rdl.language.text import MAX_VALUES
 from rdl.units import UNITS, Quantity
 
 ROOT = Path(__file__).parents[3]

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from rdl_strategies import graphs
 
-from rdl.convert import convert
-from rdl.draw import WRITERS, DrawError, draw
-from rdl.layout import Box, place
-from rdl.load import load_graph, load_mapping
-from rdl.scene import scene
-from rdl.svg import line_width, svg
+from rdl.convert.formats import convert
+from rdl.draw.layout import Box, place
+from rdl.draw.pictures import WRITERS, DrawError, draw
+from rdl.draw.scene import scene
+from rdl.draw.svg import line_width, svg
+from rdl.language.load import load_graph, load_mapping
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 SVG = "{http://www.w3.org/2000/svg}"

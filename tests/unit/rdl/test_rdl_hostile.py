@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdl.errors import DocumentError
-from rdl.load import load
-from rdl.text import MAX_BYTES
+from rdl.language.load import load
+from rdl.language.text import MAX_BYTES
 
 SECONDS = 6.0
 HEAD = "rdl: 1\ngraph: g\n"
@@ -73,7 +73,7 @@ def test_sixteen_megabytes_of_noise(head: str):
     program = f"""
 import resource, sys, time
 from rdl.errors import DocumentError
-from rdl.load import load
+from rdl.language.load import load
 text = {head!r} + "a," * ({MAX_BYTES} // 2 - 100) if {head!r} not in "\\0#- : '" else {head!r} * (
     {MAX_BYTES} // len({head!r}))
 begin = time.perf_counter()
@@ -123,7 +123,7 @@ def test_places_are_those_of_the_file_with_a_byte_order_mark():
 
 def test_import_is_light():
     """Reading RDL needs neither networkx nor anything else that is heavy."""
-    program = "import sys, rdl.load, rdl.dump; print([m for m in sys.modules if 'networkx' in m])"
+    program = "import sys, rdl.language.load, rdl.language.dump; print([m for m in sys.modules if 'networkx' in m])"
     out = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

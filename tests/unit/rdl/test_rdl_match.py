@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdl import types, units
+from rdl.compare.match import ABSENT, accepts, element_fits
 from rdl.graph import Element, NotIn, Range
-from rdl.match import ABSENT, accepts, element_fits
 from rdl.units import Quantity
 
 

@@ -10,10 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdl_requests import splits
 
-from rdl.dump import dump
+from rdl.federation.partition import (
+    Crossing,
+    End,
+    PartitionError,
+    Plan,
+    crossing,
+    divide,
+    merge,
+    partition,
+)
 from rdl.graph import Constraint, ConstraintKind, Interface, Range
-from rdl.load import load_graph
-from rdl.partition import Crossing, End, PartitionError, Plan, crossing, divide, merge, partition
+from rdl.language.dump import dump
+from rdl.language.load import load_graph
 
 SHOP = load_graph("""
 rdl: 1

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdl_strategies import features, graphs, mappings, resources
 
-from rdl.dump import dump, feature_data, inline, to_data
 from rdl.graph import Amount, Element, Graph, Interface, Layer
-from rdl.load import load
+from rdl.language.dump import dump, feature_data, inline, to_data
+from rdl.language.load import load
 
 SHOP = """
 rdl: 1

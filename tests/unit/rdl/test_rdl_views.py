@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from rdl_strategies import graphs
 
-from rdl.load import load_graph
+from rdl.language.load import load_graph
 from rdl.views import bipartite, simple
 
 GRAPH = load_graph(

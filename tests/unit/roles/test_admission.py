@@ -9,8 +9,8 @@ from fakes.world import BROKER, PAIR, PART, SPLIT, DirectEmbedder, provider, req
 
 from cloudnet_sdn.roles.admission import objections
 from cloudnet_sdn.roles.settings import Quota
-from mip.process import embed_in_process
-from rdl.load import load_graph
+from mip.workers.process import embed_in_process
+from rdl.language.load import load_graph
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from fakes.world import Federation, request
 
 from cloudnet_sdn.wire.faults import Conflict
-from rdl.load import load_graph
+from rdl.language.load import load_graph
 
 ALIKE = """\
 rdl: 1

@@ -7,7 +7,7 @@ from fakes.shells import Fabric
 from fakes.world import OPERATOR, OTHER, PAIR, request
 
 from cloudnet_sdn.wire.faults import BadRequest, Conflict, Forbidden, Gone, NotFound
-from rdl.load import load_graph
+from rdl.language.load import load_graph
 
 
 def test_a_request_is_embedded_provisionally_and_held(pip):

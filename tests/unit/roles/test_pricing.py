@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloudnet_sdn.roles.pricing import price
-from rdl.load import load_graph, load_mapping
+from rdl.language.load import load_graph, load_mapping
 
 SITE = """\
 rdl: 1

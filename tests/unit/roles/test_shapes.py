@@ -24,7 +24,7 @@ from cloudnet_sdn.roles.settings import parse
 from cloudnet_sdn.store import tags
 from cloudnet_sdn.wire.faults import TooLarge
 from cloudnet_sdn.wire.identity import Caller, Kind
-from rdl.load import load_graph
+from rdl.language.load import load_graph
 
 LAN = """\
 rdl: 1

@@ -8,7 +8,7 @@ from fakes.world import SUBSTRATE
 from cloudnet_sdn.roles.settings import TagSettings
 from cloudnet_sdn.roles.tags import NoTag, Route, pick, route
 from rdl.graph import Placement
-from rdl.load import load_graph
+from rdl.language.load import load_graph
 
 UL = load_graph(SUBSTRATE.format(name="berlin", peer="munich", n="b", arch1="x", arch2="x"))
 FEW = TagSettings(min=1, max=104, reserved=(101,))

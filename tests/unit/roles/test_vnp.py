@@ -8,7 +8,7 @@ import pytest
 from fakes.world import SPLIT, request
 
 from cloudnet_sdn.wire.faults import Conflict, Gone
-from rdl.load import load_graph
+from rdl.language.load import load_graph
 
 
 def test_a_request_is_held_at_both_providers(federation):

@@ -1,0 +1,238 @@
+"""Objectives that are the highest utilisation: by halving the range in which it can be.
+
+Whether the peak can stay at a share t is asked of the substrate with t of every capacity, by the
+search over placements. The peak takes only values on a grid that the demands give, so the search
+ends exactly; the last mapping found is also the cheapest with that peak.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from mip.bounds.placing import leavable
+from mip.draft import Draft, draft_use, is_element, value_of
+from mip.exact.host_count import nodes_alone
+from mip.exact.placements import PlacedSearch, placeable
+from mip.exact.program import Clock, Found, Search, solve_plain
+from mip.exact.strategy import finish, part_of, surrogate
+from mip.formulation.arc_flow import Scope
+from mip.instance.capacity import Use, key_of
+from mip.instance.instance import Instance, Kind, scaled_down
+from mip.objectives import Weights
+from mip.problem.amounts import Exact, scale_of
+from mip.solvers.linear import Ending
+from mip.solvers.registry import prompt_solver
+
+_SHARE = 0.6
+"""The part of the time for this way; the rest is for the whole program."""
+
+_MOMENT_S = 0.2
+_NODES_S = 2.0
+_TOLERANCE = Fraction(1, 10**5)
+_PROBE_S = 1.0
+_PROBE_SHARE = 0.1
+_UNLIMITED_S = 60.0
+_TIE_SHARE = 0.3
+_TIE_S = 4.0
+"""For the cheapest among equals: a part of what is left, and seconds at most."""
+
+
+def only_peak(weights: Weights) -> bool:
+    """Whether an objective is the peak alone."""
+    return weights.peak > 0 and weights == Weights(peak=weights.peak)
+
+
+def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
+    """The lowest peak, and among those mappings a cheap one, the cheapest if time allows."""
+    cost = surrogate(instance)
+    if not placeable(instance, cost) or any(v.protection != "none" for v in instance.vlinks):
+        return solve_plain(instance, weights, search)
+    stepping = _Stepping(instance, cost, part_of(search, _SHARE))
+    low = max(floor_of(instance), _floor_of_nodes(instance, search))
+    best = stepping.at(low)
+    if best is not None:
+        return _cheapest(stepping, best, low, weights, search)
+    proven = None if stepping.unsure else low
+    best = stepping.at(Fraction(1))
+    if best is None:
+        if not stepping.unsure:
+            return Found(Ending.INFEASIBLE)
+        return finish(instance, weights, search, Found(Ending.UNKNOWN, None, float(low)))
+    while True:
+        best, proven = _halved(stepping, best, low if proven is None else max(low, proven), proven)
+        high = peak_of(instance, best)
+        if proven is not None and level_above(instance, proven) >= high:
+            return _cheapest(stepping, best, high, weights, search)
+        below = level_below(instance, high)
+        draft = stepping.at(below, patient=True)
+        if draft is not None:
+            best = draft
+        elif stepping.unsure:
+            bound = float(low if proven is None else max(low, proven)) * weights.peak
+            return finish(instance, weights, search, Found(Ending.FEASIBLE, best, bound))
+        else:
+            proven = below
+
+
+def _halved(
+    stepping: _Stepping, best: Draft, low: Fraction, proven: Fraction | None
+) -> tuple[Draft, Fraction | None]:
+    """Halve the range between `low` and the peak of `best`.
+
+    What isn't answered soon counts as impossible for the while; the second value is the highest
+    share that is proven to be.
+    """
+    instance = stepping.instance
+    while not stepping.search.clock.over():
+        high = peak_of(instance, best)
+        step = level_above(instance, low)
+        if step >= high:
+            break
+        middle = level_above(instance, (low + high) / 2)
+        share = middle if middle < high else step
+        draft = stepping.at(share)
+        if draft is not None:
+            best = draft
+            continue
+        low = share
+        if not stepping.unsure:
+            proven = share
+    return best, proven
+
+
+def _floor_of_nodes(instance: Instance, search: Search) -> Fraction:
+    """The lowest peak that the VNodes alone allow, as a level; 0 where it isn't known soon."""
+    alone = nodes_alone(instance)
+    quick = replace(search, solver=prompt_solver(), clock=Clock(_NODES_S), progress=None, gap=0.0)
+    found = solve_plain(alone, Weights(peak=1.0), quick)
+    if found.draft is None or found.ending is not Ending.OPTIMAL:
+        return Fraction(0)
+    peak = peak_of(alone, found.draft)
+    apart = peak - level_below(alone, peak) > _TOLERANCE  # else the solver may have mixed them up
+    return peak if apart else Fraction(0)
+
+
+def _cheapest(
+    stepping: _Stepping, best: Draft, share: Exact, weights: Weights, search: Search
+) -> Found:
+    """Prefer the cheapest mapping with the peak `share`, as far as the time lets."""
+    tight = scaled_down(stepping.instance, share)
+    left = search.clock.left()
+    moment = Clock(_TIE_S if left is None else min(_TIE_S, left * _TIE_SHARE))
+    placed = PlacedSearch(tight, stepping.cost, replace(search, clock=moment))
+    found = placed.run()
+    draft = best
+    if found is not None and found.draft is not None:
+        draft = min((best, found.draft), key=lambda d: value_of(tight, stepping.cost, d))
+    return Found(Ending.OPTIMAL, draft, float(share) * weights.peak, cheapest=True)
+
+
+@dataclass
+class _Stepping:
+    """Asks whether a peak can be kept; `unsure` once an answer took too long."""
+
+    instance: Instance
+    cost: Weights
+    search: Search
+    unsure: bool = False
+
+    def at(self, share: Exact, *, patient: bool = False) -> Draft | None:
+        """A mapping with a peak of at most `share`, None if there is none or it isn't known.
+
+        Placements are tried for a moment; then the whole program is asked for any mapping, on the
+        hosts that VLinks can leave.
+        """
+        self.unsure = False
+        tight = scaled_down(self.instance, share)
+        if any(not p.candidates for p in tight.points):
+            return None
+        left = self.search.clock.left() or _UNLIMITED_S
+        moment = replace(self.search, clock=Clock(min(_MOMENT_S, left)))
+        found = PlacedSearch(tight, self.cost, moment, hurry=True).run()
+        if found is None or (found.draft is None and found.ending is not Ending.INFEASIBLE):
+            most = left if patient else max(_PROBE_S, left * _PROBE_SHARE)
+            prober = replace(
+                self.search, solver=prompt_solver(), clock=Clock(min(left, most)), progress=None
+            )
+            found = solve_plain(tight, Weights(), prober, scope=Scope(hosts=leavable(tight)))
+        if found.draft is None and found.ending is not Ending.INFEASIBLE:
+            self.unsure = True
+        return found.draft
+
+
+def _shares(instance: Instance, use: Use) -> Iterable[Fraction]:
+    return (
+        Fraction(use.peak(key)) / Fraction(capacity)
+        for key, capacity in instance.capacity.items()
+        if capacity and is_element(key)
+    )
+
+
+def peak_of(instance: Instance, draft: Draft) -> Fraction:
+    """The peak of a mapping, exactly."""
+    return max(_shares(instance, draft_use(instance, draft)), default=Fraction(0))
+
+
+def floor_of(instance: Instance) -> Fraction:
+    """A peak that no mapping can go below: what is used already, and each VNode's best host."""
+    floor = max(_shares(instance, instance.use), default=Fraction(0))
+    for point in instance.points:
+        if point.kind is Kind.VNODE and point.candidates:
+            alone = min(_alone(instance, point.demand, v) for v in point.candidates)
+            floor = max(floor, alone)
+    return floor
+
+
+def _alone(instance: Instance, demand: Mapping[str, Exact], vertex: int) -> Fraction:
+    host = instance.network.element(vertex)
+    keys = {r: key_of(host, r) for r in demand}
+    return max(
+        (
+            Fraction(instance.use.peak(keys[r]) + amount) / Fraction(instance.capacity[keys[r]])
+            for r, amount in demand.items()
+            if instance.capacity.get(keys[r])
+        ),
+        default=Fraction(0),
+    )
+
+
+def level_above(instance: Instance, share: Exact) -> Fraction:
+    """The lowest value above `share` that the peak could take.
+
+    Each capacity's use grows by multiples of the greatest number that divides all demands.
+    """
+    best = Fraction(2)
+    grids: dict[str, Fraction] = {}
+    for key, capacity in instance.capacity.items():
+        if not capacity or not is_element(key):
+            continue
+        if key[1] not in grids:
+            grids[key[1]] = _grid(instance, key[1])
+        room = Fraction(share) * Fraction(capacity) - instance.use.peak(key)
+        if grids[key[1]] and room >= 0:
+            steps = math.floor(room / grids[key[1]]) + 1
+            level = (instance.use.peak(key) + steps * grids[key[1]]) / Fraction(capacity)
+            best = min(best, level)
+    return best
+
+
+def level_below(instance: Instance, share: Exact) -> Fraction:
+    """The highest value below `share` that the peak could take."""
+    best = Fraction(0)
+    for key, capacity in instance.capacity.items():
+        if capacity and is_element(key):
+            grid = _grid(instance, key[1])
+            used = Fraction(instance.use.peak(key))
+            room = Fraction(share) * Fraction(capacity) - used
+            if grid and room > 0:
+                best = max(best, (used + (math.ceil(room / grid) - 1) * grid) / Fraction(capacity))
+    return best
+
+
+def _grid(instance: Instance, resource: str) -> Fraction:
+    demands = [p.demand[resource] for p in instance.points if resource in p.demand]
+    demands += [v.demand[resource] for v in instance.vlinks if resource in v.demand]
+    return 1 / scale_of(demands) if any(demands) else Fraction(0)

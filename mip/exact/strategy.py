@@ -1,0 +1,153 @@
+"""Which way to solve: by placements, by steps of the peak, by counting hosts, or as one program.
+
+Every way ends with the same kinds of answer; where a special way doesn't come through, what it
+found and proved is handed on to the whole program as incumbent and bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mip.bounds.placing import leavable
+from mip.draft import value_of
+from mip.exact.placements import PlacedSearch, placeable
+from mip.exact.program import Clock, Found, Search, solve_plain
+from mip.formulation.arc_flow import Scope
+from mip.instance.instance import Instance
+from mip.objectives import Cost, Weights
+from mip.solvers.linear import INFINITY, Ending
+from mip.solvers.registry import prompt_solver
+
+_SHARE = 0.5
+_UNLIMITED_S = 20.0
+"""The part of the time (seconds where there is no limit) for the special way."""
+
+_FIRST_SHARE, _FIRST_S = 0.15, 2.0
+_PROGRAM_SHARE, _PROGRAM_S = 0.3, 10.0
+_PROGRAM_SIZE = 20_000
+"""Where the program has at most so many arcs, it gets a try in between: where links are very scarce
+it is the better way. Parts of the time that is left, and seconds at most."""
+
+_QUICK_SHARE, _QUICK_S = 0.3, 2.0
+"""How long a good mapping is looked for before any mapping is."""
+
+
+def part_of(search: Search, share: float = _SHARE, most: float = _UNLIMITED_S) -> Search:
+    """A search with a part of the time that is left."""
+    left = search.clock.left()
+    return replace(search, clock=Clock(most if left is None else left * share))
+
+
+def _moment_of(search: Search, share: float, most: float) -> Search:
+    """A search with a part of the time that is left, and no more than `most` seconds."""
+    left = search.clock.left()
+    return replace(search, clock=Clock(most if left is None else min(most, left * share)))
+
+
+def solve_additive(instance: Instance, weights: Weights, search: Search) -> Found:
+    """A sum over VNodes and VLinks: by placements, then as one program."""
+    if not placeable(instance, weights):
+        return solve_plain(instance, weights, search)
+    found = Found(Ending.UNKNOWN)
+    if sum(2 * len(v.edges) for v in instance.vlinks) <= _PROGRAM_SIZE:
+        found = _placed(instance, weights, _moment_of(search, _FIRST_SHARE, _FIRST_S), found)
+        if not _ended(found):
+            found = _bettered(instance, weights, _moment_of(search, _FIRST_SHARE, _FIRST_S), found)
+        if not _ended(found):
+            moment = _moment_of(search, _PROGRAM_SHARE, _PROGRAM_S)
+            prompt = replace(moment, solver=prompt_solver())
+            scope = Scope(hosts=leavable(instance))
+            other = solve_plain(instance, weights, prompt, scope=scope)
+            found = _better(instance, weights, found, other)
+    if not _ended(found):
+        found = _placed(instance, weights, part_of(search), found)
+    if not _ended(found):
+        found = finish(instance, weights, search, found)
+    return found
+
+
+def _ended(found: Found) -> bool:
+    return found.ending in {Ending.OPTIMAL, Ending.INFEASIBLE}
+
+
+def _placed(instance: Instance, weights: Weights, search: Search, known: Found) -> Found:
+    """By placements, from what is known; what was found and proved even if it isn't through."""
+    placed = PlacedSearch(instance, weights, search)
+    if known.draft is not None:
+        placed.best, placed.value = known.draft, value_of(instance, weights, known.draft)
+    if known.bound is not None:
+        placed.bound = known.bound
+    found = placed.run()
+    if found is not None and _ended(found):
+        return found
+    bound = placed.bound if abs(placed.bound) < INFINITY else None
+    return Found(Ending.UNKNOWN if placed.best is None else Ending.FEASIBLE, placed.best, bound)
+
+
+def _better(instance: Instance, weights: Weights, known: Found, other: Found) -> Found:
+    """The better mapping and the better bound of two; `other` as it is if it came to an end."""
+    if _ended(other):
+        return other
+    drafts = [f.draft for f in (known, other) if f.draft is not None]
+    bound = max((f.bound for f in (known, other) if f.bound is not None), default=None)
+    best = min(drafts, key=lambda d: value_of(instance, weights, d), default=None)
+    return Found(Ending.UNKNOWN if best is None else Ending.FEASIBLE, best, bound)
+
+
+def _bettered(instance: Instance, weights: Weights, search: Search, known: Found) -> Found:
+    """A mapping near the one that is known, or near any that a program finds soon."""
+    draft = known.draft
+    if draft is None:
+        prompt = replace(search, solver=prompt_solver(), progress=None)
+        scope = Scope(hosts=leavable(instance))
+        some = solve_plain(instance, Weights(), prompt, scope=scope)
+        if some.draft is None:
+            return Found(some.ending, None, known.bound)
+        draft = some.draft
+    near = PlacedSearch(instance, weights, search, hurry=True, best=draft)
+    near.value = value_of(instance, weights, draft)
+    near.bound = near.bound if known.bound is None else known.bound
+    found = near.run()
+    return Found(Ending.FEASIBLE, draft, known.bound) if found is None else found
+
+
+def finish(
+    instance: Instance,
+    weights: Weights,
+    search: Search,
+    found: Found,
+) -> Found:
+    """The whole program for what is left, below what was found and above what is proven."""
+    draft, bound = found.draft, found.bound
+    value = None if draft is None else value_of(instance, weights, draft)
+    if bound is not None and abs(bound) == INFINITY:
+        bound = None
+    below = None if value is None else value - max(1e-6 * abs(value), search.gap * abs(value), 1e-7)
+    last = solve_plain(instance, weights, search, below=below, above=bound)
+    bounds = [b for b in (bound, last.bound) if b is not None]
+    best = max(bounds, default=None)
+    if last.draft is not None:
+        return Found(last.ending, last.draft, best)
+    if draft is None:
+        return Found(last.ending, None, best)
+    if last.ending is Ending.INFEASIBLE:
+        return Found(Ending.OPTIMAL, draft, below if search.gap else value)
+    return Found(Ending.FEASIBLE, draft, best)
+
+
+def quick(instance: Instance, weights: Weights, search: Search) -> Found:
+    """A good mapping at once; without a proof, but with a true bound where one falls off."""
+    if not placeable(instance, weights):
+        return solve_plain(instance, weights, search)
+    moment = _moment_of(search, _QUICK_SHARE, _QUICK_S)
+    first = PlacedSearch(instance, weights, moment, hurry=True)
+    found = first.run()
+    if found is not None and (found.draft is not None or found.ending is Ending.INFEASIBLE):
+        return found
+    bound = first.bound if abs(first.bound) < INFINITY else None
+    return _bettered(instance, weights, search, Found(Ending.UNKNOWN, None, bound))
+
+
+def surrogate(instance: Instance) -> Weights:
+    """`cost` without its constant: what to search by where the objective itself is no sum."""
+    return Cost().weights(instance.problem)

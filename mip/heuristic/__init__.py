@@ -1,0 +1,1 @@
+"""Mappings found without a proof: local search over placements."""

@@ -1,0 +1,389 @@
+"""A problem compiled: points to place on vertices, VLinks to route between them, rules to keep.
+
+Everything is filtered here that can't be part of any mapping: hosts by type, feature, `on` and
+`not_on`, `keep` and what is free; substrate links by type, feature and what is free.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+
+from mip.instance.capacity import (
+    Key,
+    Stock,
+    Use,
+    key_of,
+    limits,
+    link_demand,
+    protection_of,
+    used,
+)
+from mip.instance.carriers import Carriers
+from mip.instance.constraints import Rules, compile_rules, target_refusals, target_vertices
+from mip.instance.features import is_pip
+from mip.instance.ground import Ground
+from mip.instance.network import Network
+from mip.problem.amounts import Exact, exact, human
+from mip.problem.statement import Code, Problem, Reason
+from rdl.compare.match import Mismatch, element_fits, hosts
+from rdl.graph import Element, Range
+
+
+class Kind(enum.Enum):
+    """What a point of a VLink is."""
+
+    VNODE = "vnode"
+    ANCHOR = "anchor"
+    JUNCTION = "junction"
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where VLinks end: a VNode, the fixed end of a partial VLink, or where VLinks are joined.
+
+    Attributes:
+        id: the VNode's or stub's id, or the two link ids joined.
+        kind: which of the three.
+        candidates: the vertices where it may be, in order.
+        demand: what it takes from its host.
+    """
+
+    id: str
+    kind: Kind
+    candidates: tuple[int, ...]
+    demand: Mapping[str, Exact]
+
+
+@dataclass(frozen=True)
+class VLink:
+    """A VLink between two or more points.
+
+    Attributes:
+        id: its id in the request.
+        points: indexes of its ends.
+        demand: what it takes from each substrate link on its path (bandwidth in bit/s, one tag).
+        latency_min: and `latency_max`: bounds on each path's sum, in seconds.
+        protection: `none`, `link` or `node`.
+        edges: the edges it may cross.
+        vertices: the vertices it may pass through.
+    """
+
+    id: str
+    points: tuple[int, ...]
+    demand: Mapping[str, Exact]
+    latency_min: Exact | None
+    latency_max: Exact | None
+    protection: str
+    edges: tuple[int, ...]
+    vertices: frozenset[int]
+
+    @property
+    def bandwidth(self) -> Exact:
+        """In bit/s."""
+        return self.demand.get("bandwidth", 0)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether latency matters to it."""
+        return self.latency_max is not None or self.latency_min is not None
+
+
+@dataclass(frozen=True)
+class Instance:
+    """All a solver needs; `refusals` says why none needs to be asked."""
+
+    problem: Problem
+    network: Network
+    points: tuple[Point, ...]
+    vlinks: tuple[VLink, ...]
+    stock: Stock
+    rules: Rules
+    refusals: tuple[Reason, ...]
+
+    @cached_property
+    def point_index(self) -> dict[str, int]:
+        """Point id to index."""
+        return {p.id: i for i, p in enumerate(self.points)}
+
+    def free(self, key: Key) -> Exact:
+        """What is left at `key` whatever single element fails; never below 0."""
+        return self.stock.free(key)
+
+    @property
+    def capacity(self) -> Mapping[Key, Exact]:
+        """Everything the substrate has."""
+        return self.stock.capacity
+
+    @property
+    def use(self) -> Use:
+        """What embedded CloudNets use."""
+        return self.stock.use
+
+    def keys_of(self, element_id: str, vlink: VLink) -> tuple[tuple[Key, Exact], ...]:
+        """The capacities a VLink draws on when it crosses an element, with the amounts."""
+        known = self._limits.setdefault(element_id, {})
+        found = []
+        for resource, amount in vlink.demand.items():
+            if resource not in known:
+                known[resource] = self._limit(element_id, resource)
+            key = known[resource]
+            if key is not None and (amount or key in self.capacity):
+                found.append((key, amount))
+        return tuple(found)
+
+    def _limit(self, element_id: str, resource: str) -> Key | None:
+        element = self.network.substrate.elements[element_id]
+        return key_of(element, resource) if limits(element, resource) else None
+
+    @cached_property
+    def _limits(self) -> dict[str, dict[str, Key | None]]:
+        """For elements met before, where each resource is taken from; None: not limited."""
+        return {}
+
+
+def compile_instance(problem: Problem, ground: Ground | None = None) -> Instance:
+    """Compile `problem`; what can be told at once to be impossible is in `refusals`.
+
+    `ground` is the problem's own substrate; who compiles many problems on one gives it.
+    """
+    ground = ground or Ground(problem.substrate, problem.unavailable)
+    network = ground.network(problem.keep.values())
+    stock = Stock(ground.capacity, used(problem.substrate, problem.embedded))
+    refusals = list(target_refusals(problem))
+    points: dict[str, Point] = {}
+    typed = cache(lambda kind: [v for v, e in network.nodes if hosts(e, kind)])
+    for element in problem.request.nodes():
+        if not element.is_stub:
+            kept = network.index.get(problem.keep.get(element.id, ""))
+            able = kept is not None and hosts(network.element(kept), element.type)
+            usable = [kept] if able and kept is not None else typed(element.type)
+            candidates, why = _candidates(problem, network, stock, element, usable)
+            refusals.extend(why)
+            points[element.id] = Point(element.id, Kind.VNODE, candidates, _demand(element))
+    links = [e for e in problem.request.links() if not e.is_stub]
+    ends = {e.id: _ends(problem, network, e, points, refusals) for e in links}
+    numbers = {point: i for i, point in enumerate(points)}
+    carriers = Carriers(network, stock)
+    vlinks = tuple(_vlink(carriers, e, tuple(numbers[p] for p in ends[e.id])) for e in links)
+    refusals.extend(_short_anchors(problem, stock, links))
+    rules, broken = compile_rules(problem, network, list(points.values()), [v.id for v in vlinks])
+    refusals.extend(broken)
+    hidden = [r for r in refusals if r.code is Code.UNKNOWN_TARGET]
+    refusals = hidden or refusals  # beside them, others would tell what is there
+    return Instance(problem, network, tuple(points.values()), vlinks, stock, rules, tuple(refusals))
+
+
+def _demand(element: Element) -> dict[str, Exact]:
+    return {r: exact(a.amount) for r, a in element.resources.items() if a.amount}
+
+
+def _candidates(
+    problem: Problem, network: Network, stock: Stock, vnode: Element, typed: list[int]
+) -> tuple[tuple[int, ...], list[Reason]]:
+    """The vertices, among the `typed` ones, that may host `vnode`; with none left, why."""
+    if not typed:
+        text = f"no usable host here takes {vnode.type}"
+        return (), [Reason(vnode.id, Code.TYPE, text)]
+    misses: list[Mismatch] = []
+    fitting = []
+    for v in typed if vnode.features else ():
+        found = element_fits(_path_free(vnode, problem, network.element(v)), network.element(v))
+        misses.extend(found)
+        if not found:
+            fitting.append(v)
+    fitting = fitting if vnode.features else typed
+    if not fitting:
+        return (), [_feature_reason(vnode, misses, len(typed))]
+    allowed = target_vertices(problem.request, vnode.id, network, fitting)
+    kept = problem.keep.get(vnode.id)
+    if kept is not None:
+        allowed = [v for v in allowed if network.ids[v] == kept]
+    else:
+        allowed = [v for v in allowed if network.ids[v] not in problem.unavailable]
+    if not allowed:
+        text = "the constraints on where it may be leave none of the hosts that would fit"
+        return (), [Reason(vnode.id, Code.CONSTRAINT, text)]
+    roomy = [v for v in allowed if not _short(network.element(v), stock, vnode)]
+    if not roomy:
+        return (), _capacity_reasons(vnode, [network.element(v) for v in allowed], stock)
+    return tuple(roomy), []
+
+
+def _path_free(vnode: Element, problem: Problem, host: Element) -> Element:
+    """`vnode` without a demand for the one provider that hosts which don't say it belong to."""
+    asked = vnode.features.get("provider")
+    if asked is None or "provider" in host.features or is_pip(host):
+        return vnode
+    name = problem.substrate.name
+    named = Element(host.id, host.type, features={**host.features, "provider": name})
+    only = Element(vnode.id, host.type, features={"provider": asked})
+    if element_fits(only, named):
+        return vnode
+    rest = {k: v for k, v in vnode.features.items() if k != "provider"}
+    return Element(vnode.id, vnode.type, vnode.resources, rest, vnode.interfaces)
+
+
+def _feature_reason(vnode: Element, misses: list[Mismatch], hosts_: int) -> Reason:
+    counted: dict[str, int] = {}
+    for miss in misses:
+        counted[miss.name] = counted.get(miss.name, 0) + 1
+    name = max(counted, key=lambda n: counted[n])
+    example = next(m.text for m in misses if m.name == name)
+    text = f"{counted[name]} of {hosts_} hosts of its type fail its demand for {name}: {example}"
+    return Reason(vnode.id, Code.FEATURE, text)
+
+
+def _short(host: Element, stock: Stock, vnode: Element) -> dict[str, Exact]:
+    """Resource to how much `host` lacks for `vnode` alone."""
+    out: dict[str, Exact] = {}
+    for resource, amount in _demand(vnode).items():
+        key = key_of(host, resource)
+        missing = amount - stock.free(key)
+        if missing > 0:
+            out[resource] = missing
+    return out
+
+
+def _capacity_reasons(vnode: Element, hosts_: list[Element], stock: Stock) -> list[Reason]:
+    """The least short host decides which resources are named."""
+    best = min(hosts_, key=lambda h: (len(_short(h, stock, vnode)), h.id))
+    lacking = _short(best, stock, vnode)
+    demand = _demand(vnode)
+    out = []
+    for resource in lacking:
+        least = min((_short(h, stock, vnode).get(resource, 0) for h in hosts_), default=0)
+        missing = least or lacking[resource]
+        text = (
+            f"asks for {human(demand[resource], resource)} of {resource}; the most free on one host"
+            f" is {human(demand[resource] - missing, resource)}, short by"
+            f" {human(missing, resource)}"
+        )
+        out.append(Reason(vnode.id, Code.CAPACITY, text))
+    return out
+
+
+def _ends(
+    problem: Problem,
+    network: Network,
+    vlink: Element,
+    points: dict[str, Point],
+    refusals: list[Reason],
+) -> tuple[str, ...]:
+    """The points a VLink ends at; anchors and junctions are added to `points` as met."""
+    request = problem.request
+    out: list[str] = []
+    for _, peer in request.ends(vlink.id):
+        near = request.elements[peer.partition(".")[0]]
+        if near.is_stub and near.is_link:
+            vertex = _anchor(problem, network, near, refusals)
+            point = Point(near.id, Kind.ANCHOR, () if vertex is None else (vertex,), {})
+        elif near.is_stub:
+            continue
+        elif near.is_link:
+            free = tuple(v for v in range(len(network.ids)) if network.element(v).is_node)
+            point = Point(" ".join(sorted((vlink.id, near.id))), Kind.JUNCTION, free, {})
+        else:
+            point = Point(near.id, Kind.VNODE, (), {})
+        points.setdefault(point.id, point)
+        out.append(point.id)
+    return tuple(dict.fromkeys(out))
+
+
+def _anchor(
+    problem: Problem, network: Network, stub: Element, refusals: list[Reason]
+) -> int | None:
+    """The vertex where a transit stub ends a VLink; a refusal where there is none."""
+    endpoint = problem.anchors.get(stub.id) or stub.features.get("endpoint")
+    element = str(endpoint).partition(".")[0]
+    known = {i.id for e in problem.substrate.elements.values() for i in e.interfaces}
+    if endpoint in known and element in network.index:
+        return network.index[element]
+    refusals.append(
+        Reason(stub.id, Code.UNKNOWN_TARGET, f"no usable transit end point {endpoint} here")
+    )
+    return None
+
+
+def anchor_interface(problem: Problem, stub: Element) -> str | None:
+    """The substrate interface of a transit stub."""
+    endpoint = problem.anchors.get(stub.id) or stub.features.get("endpoint")
+    return None if endpoint is None else str(endpoint)
+
+
+def _short_anchors(problem: Problem, stock: Stock, links: list[Element]) -> list[Reason]:
+    """End points whose bandwidth the VLinks anchored there exceed."""
+    asked: dict[str, Exact] = {}
+    by: dict[str, str] = {}
+    for link in links:
+        for near in problem.request.neighbours(link.id):
+            stub = problem.request.elements[near]
+            interface = anchor_interface(problem, stub) if stub.is_stub and stub.is_link else None
+            if interface is not None:
+                asked[interface] = asked.get(interface, 0) + exact(link.amount("bandwidth"))
+                by[interface] = link.id
+    out = []
+    for interface, amount in asked.items():
+        key = (interface, "bandwidth")
+        missing = amount - (stock.capacity.get(key, amount) - stock.use.fixed.get(key, 0))
+        if key in stock.capacity and missing > 0 and amount > 0:
+            text = (
+                f"end point {interface} is asked for {human(amount, 'bandwidth')},"
+                f" short by {human(missing, 'bandwidth')}"
+            )
+            out.append(Reason(by[interface], Code.CAPACITY, text))
+    return out
+
+
+def _vlink(carriers: Carriers, element: Element, ends: tuple[int, ...]) -> VLink:
+    demand = link_demand(element)
+    low, high = latency_bounds(element)
+    return VLink(
+        element.id,
+        ends,
+        demand,
+        low,
+        high,
+        protection_of(element),
+        carriers.edges(element, demand),
+        carriers.vertices(element, demand),
+    )
+
+
+def scaled_down(instance: Instance, share: Exact) -> Instance:
+    """`instance` on a substrate of which no more than `share` of any capacity may be used."""
+    stock = Stock({k: c * share for k, c in instance.capacity.items()}, instance.use)
+    points = tuple(
+        replace(
+            point,
+            candidates=tuple(
+                v
+                for v in point.candidates
+                if not _short(
+                    instance.network.element(v),
+                    stock,
+                    instance.problem.request.elements[point.id],
+                )
+            ),
+        )
+        if point.kind is Kind.VNODE
+        else point
+        for point in instance.points
+    )
+    carriers = Carriers(instance.network, stock)
+    elements = instance.problem.request.elements
+    vlinks = [_vlink(carriers, elements[v.id], v.points) for v in instance.vlinks]
+    return replace(instance, points=points, vlinks=tuple(vlinks), stock=stock)
+
+
+def latency_bounds(vlink: Element) -> tuple[Exact | None, Exact | None]:
+    """Least and most latency a VLink asks for; a plain number is a most."""
+    asked = vlink.features.get("latency")
+    if isinstance(asked, Range):
+        low = None if asked.min is None else exact(asked.min)
+        return low, None if asked.max is None else exact(asked.max)
+    if isinstance(asked, int | float) and not isinstance(asked, bool):
+        return None, exact(asked)
+    return None, None

@@ -1,0 +1,1 @@
+"""Path mapping for a given placement, within what links have left."""

@@ -1,0 +1,168 @@
+"""CBC, the solver that comes with PuLP; a process of its own, its log read for bounds."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mip.errors import SolverError
+from mip.solvers.linear import INFINITY, Ending, Limits, LinearModel, Outcome, Progress
+
+_BOUND = re.compile(r"(?:Lower bound:|best possible|Continuous objective value is)\s+(\S+)")
+_BEST = re.compile(r"(?:Objective value:|Integer solution of)\s+(\S+)")
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True)
+class Cbc:
+    """CBC through PuLP: the solver that every installation has."""
+
+    def solve(
+        self,
+        model: LinearModel,
+        limits: Limits,
+        start: Sequence[float] | None = None,
+        progress: Progress | None = None,
+    ) -> Outcome:
+        """Solve in a subprocess. See `mip.solvers.linear.Solver`."""
+        import pulp
+
+        if not model.cost:
+            return _without_columns(model)
+        problem, columns = _problem(pulp, model, start)
+        with tempfile.TemporaryDirectory(prefix="cloudnet-cbc-") as folder:
+            log = Path(folder) / "log"
+            log.touch()
+            command = pulp.COIN_CMD(
+                path=pulp.PULP_CBC_CMD.pulp_cbc_path,
+                msg=False,
+                timeLimit=limits.seconds,
+                gapRel=limits.gap,
+                threads=1,
+                timeMode="elapsed",
+                warmStart=start is not None,
+                options=[f"randomCbcSeed {limits.seed + 1}", f"randomSeed {limits.seed + 1}"],
+                logPath=str(log),
+            )
+            command.tmpDir = folder
+            watch = _Watch(log, model.constant, progress)
+            try:
+                with watch:
+                    problem.solve(command)
+            except pulp.PulpSolverError as error:
+                raise SolverError(f"CBC failed: {_tail(log)}") from error
+            return _outcome(
+                pulp=pulp, problem=problem, columns=columns, log=log, model=model, limits=limits
+            )
+
+
+def _problem(pulp: Any, model: LinearModel, start: Sequence[float] | None) -> tuple[Any, list[Any]]:
+    problem = pulp.LpProblem("embedding", pulp.LpMinimize)
+    columns = [
+        problem.add_variable(
+            f"x{i}", low, None if up == INFINITY else up, cat="Integer" if whole else "Continuous"
+        )
+        for i, (low, up, whole) in enumerate(
+            zip(model.lower, model.upper, model.integer, strict=True)
+        )
+    ]
+    problem += pulp.LpAffineExpression({columns[i]: c for i, c in enumerate(model.cost) if c})
+    for row in model.rows:
+        terms = pulp.LpAffineExpression(
+            {columns[c]: a for c, a in zip(row.columns, row.coefficients, strict=True)}
+        )
+        if row.low == row.high:
+            problem += terms == row.low
+            continue
+        if row.high < INFINITY:
+            problem += terms <= row.high
+        if row.low > -INFINITY:
+            problem += terms >= row.low
+    if start is not None:
+        for column, value in zip(columns, start, strict=True):
+            column.setInitialValue(value)
+    return problem, columns
+
+
+def _outcome(
+    *,
+    pulp: Any,
+    problem: Any,
+    columns: Sequence[Any],
+    log: Path,
+    model: LinearModel,
+    limits: Limits,
+) -> Outcome:
+    found = problem.sol_status
+    if problem.status == pulp.LpStatusInfeasible:  # `sol_status` misses "Integer infeasible"
+        return Outcome(Ending.INFEASIBLE)
+    bound = _last(_BOUND, log)
+    bound = None if bound is None else bound + model.constant
+    if found == pulp.LpSolutionNoSolutionFound:
+        return Outcome(Ending.UNKNOWN, None, bound)
+    values = [float(c.varValue or 0.0) for c in columns]
+    value = model.constant + sum(c * v for c, v in zip(model.cost, values, strict=True))
+    if found == pulp.LpSolutionOptimal:
+        return Outcome(Ending.OPTIMAL, values, value if not limits.gap else min(bound or 0, value))
+    return Outcome(Ending.FEASIBLE, values, bound)
+
+
+def _without_columns(model: LinearModel) -> Outcome:
+    if all(row.low <= 0 <= row.high for row in model.rows):
+        return Outcome(Ending.OPTIMAL, [], model.constant)
+    return Outcome(Ending.INFEASIBLE)
+
+
+def _last(pattern: re.Pattern[str], log: Path) -> float | None:
+    found = pattern.findall(log.read_text(errors="replace"))
+    numbers = [n for n in (_number(f) for f in found) if n is not None]
+    return numbers[-1] if numbers else None
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text.rstrip(","))
+    except ValueError:
+        return None
+    return value if abs(value) < 1e40 else None
+
+
+def _tail(log: Path) -> str:
+    return " | ".join(log.read_text(errors="replace").splitlines()[-3:])
+
+
+class _Watch:
+    """Reads the growing log and reports what it says, until left."""
+
+    def __init__(self, log: Path, constant: float, progress: Progress | None) -> None:
+        self._log = log
+        self._constant = constant
+        self._progress = progress
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> None:
+        if self._progress is not None:
+            self._thread.start()
+
+    def __exit__(self, *_exc: object) -> None:
+        self._done.set()
+        if self._progress is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        told: tuple[float | None, float | None] = (None, None)
+        while not self._done.wait(_POLL_S):
+            now = (self._read(_BEST), self._read(_BOUND))
+            if now != told and self._progress is not None:
+                self._progress(*now)
+                told = now
+
+    def _read(self, pattern: re.Pattern[str]) -> float | None:
+        value = _last(pattern, self._log)
+        return None if value is None else value + self._constant

@@ -1,0 +1,4 @@
+"""The independent verifier: reads the contract against the graphs.
+
+It shares no code with the solvers.
+"""

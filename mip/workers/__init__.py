@@ -1,0 +1,1 @@
+"""Solving in processes of its own: bounded, cancelled at once, never blocking a server."""

@@ -1,0 +1,1 @@
+"""Graphs compared: whether an offer meets a demand (`match`), what differs between two (`diff`)."""
