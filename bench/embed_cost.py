@@ -13,7 +13,7 @@ from embed_instances import offline
 from embed_peer import solve_peer
 from embed_report import geometric, options, spread, verdict
 
-from mip.mapping import embed
+from mip.mapping import map_request
 from mip.problem.statement import Options, Status
 
 
@@ -27,7 +27,7 @@ def main() -> None:
             for seed in range(asked.seeds):
                 problem = offline(n, seed, apart=apart)
                 began = time.monotonic()
-                result = embed(problem, Options(time_limit=asked.limit, explain=False))
+                result = map_request(problem, Options(time_limit=asked.limit, explain=False))
                 ours = time.monotonic() - began
                 peer = solve_peer(problem, asked.limit)
                 if peer.proven and result.status is Status.OPTIMAL:

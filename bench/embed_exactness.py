@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit" / "mip"))
 from mip_brute import optimum
 from mip_cases import case
 
-from mip.mapping import embed
+from mip.mapping import map_request
 from mip.problem.statement import Options, Status
 
 
@@ -23,7 +23,7 @@ def main() -> None:
     for seed in range(asked.seeds):
         problem, objective = case(seed)
         best = optimum(problem, objective)
-        result = embed(problem, Options(objective=objective, time_limit=None, explain=False))
+        result = map_request(problem, Options(objective=objective, time_limit=None, explain=False))
         infeasible += best is None
         if best is None:
             good = result.status is Status.INFEASIBLE

@@ -12,7 +12,7 @@ import time
 from embed_instances import offline
 from embed_report import options, spread, verdict
 
-from mip.mapping import embed
+from mip.mapping import map_request
 from mip.problem.statement import Options, Status
 
 
@@ -25,11 +25,11 @@ def main() -> None:
         for seed in range(asked.seeds):
             problem = offline(n, seed, share=None, load=(50, 90))
             began = time.monotonic()
-            result = embed(problem, Options(time_limit=seconds, explain=False))
+            result = map_request(problem, Options(time_limit=seconds, explain=False))
             times.append(time.monotonic() - began)
             best = result
             if result.status in {Status.FEASIBLE, Status.TIMEOUT}:
-                best = embed(problem, Options(time_limit=60.0, explain=False))
+                best = map_request(problem, Options(time_limit=60.0, explain=False))
             if best.value is not None:
                 over = 9.0 if result.value is None else result.value / best.value - 1
                 overs.append(over)

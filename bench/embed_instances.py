@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import topohub
 
-from mip.mapping import embed, mapping_graph
+from mip.mapping import map_request, mapping_graph
 from mip.problem.statement import Embedded, Options, Problem
 from rdl.graph import (
     Amount,
@@ -247,7 +247,7 @@ def populated(
         for _ in range(20):
             keep = {e.id: f"h{rng.randrange(hosts)}" for e in asked.nodes()}
             problem = Problem(substrate, asked, used, keep=keep)
-            result = embed(problem, Options(method="fast", explain=False))
+            result = map_request(problem, Options(method="fast", explain=False))
             if result.nodes:
                 used = (*used, Embedded(asked, mapping_graph(result, problem)))
                 break

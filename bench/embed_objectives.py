@@ -10,7 +10,7 @@ from dataclasses import replace
 from embed_instances import offline
 from embed_report import options, verdict
 
-from mip.mapping import embed
+from mip.mapping import map_request
 from mip.problem.statement import Embedded, Options, Problem, Status
 
 
@@ -36,7 +36,7 @@ def main() -> None:
                     problem = thinned(problem, seed)
                 limit = min(asked.limit, 30.0)
                 began = time.monotonic()
-                result = embed(
+                result = map_request(
                     problem, Options(objective=objective, time_limit=limit, explain=False)
                 )
                 times.append(time.monotonic() - began)

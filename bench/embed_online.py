@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from embed_instances import MBPS, request, underlay, waxman
 from embed_report import options, verdict
 
-from mip.mapping import embed, mapping_graph
+from mip.mapping import map_request, mapping_graph
 from mip.problem.statement import Embedded, Options, Problem, Result, Status
 from mip.verify.verifier import verify
 from rdl.graph import Amount, Graph
@@ -67,7 +67,7 @@ def asked(rng: random.Random) -> Graph:
 
 def ours(problem: Problem) -> Result:
     """The fast method."""
-    return embed(problem, Options(method="fast", time_limit=2.0, explain=False))
+    return map_request(problem, Options(method="fast", time_limit=2.0, explain=False))
 
 
 def ranked(problem: Problem) -> Result:

@@ -12,14 +12,14 @@ import time
 from embed_instances import offline
 from embed_report import options, spread, verdict
 
-from mip.mapping import embed
+from mip.mapping import map_request
 from mip.problem.statement import Options, Problem, Result
 
 
 def timed(problem: Problem, method: str, limit: float) -> tuple[Result, float]:
     """A result and the seconds it took."""
     began = time.monotonic()
-    result = embed(problem, Options(method=method, time_limit=limit, explain=False))
+    result = map_request(problem, Options(method=method, time_limit=limit, explain=False))
     return result, time.monotonic() - began
 
 

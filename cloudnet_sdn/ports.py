@@ -187,7 +187,7 @@ class Embedder(Protocol):
     """The solver behind the mapping component."""
 
     def embed(self, problem: Problem, options: Options) -> Result:
-        """See `mip.mapping.embed`."""
+        """See `mip.mapping.map_request`."""
 
 
 class Clock(Protocol):

@@ -1,6 +1,6 @@
 """What goes wrong in embedding other than a request that doesn't fit.
 
-EmbeddingError
+MappingError
 ├── UnknownObjectiveError   no objective of that name
 ├── UnknownMethodError      no such method or solver
 ├── SolverError             a solver broke down
@@ -11,11 +11,11 @@ EmbeddingError
 from __future__ import annotations
 
 
-class EmbeddingError(Exception):
+class MappingError(Exception):
     """Root of this package's errors."""
 
 
-class UnknownObjectiveError(EmbeddingError):
+class UnknownObjectiveError(MappingError):
     """No objective of that name."""
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
@@ -27,15 +27,15 @@ class UnknownObjectiveError(EmbeddingError):
         return type(self), (self.name, self.known)
 
 
-class UnknownMethodError(EmbeddingError):
+class UnknownMethodError(MappingError):
     """No method or solver of that name."""
 
 
-class SolverError(EmbeddingError):
+class SolverError(MappingError):
     """A solver broke down."""
 
 
-class WrongMappingError(EmbeddingError):
+class WrongMappingError(MappingError):
     """The verifier turned down a mapping that a solver returned."""
 
     def __init__(self, faults: tuple[str, ...]) -> None:
@@ -46,5 +46,5 @@ class WrongMappingError(EmbeddingError):
         return type(self), (self.faults,)
 
 
-class StateError(EmbeddingError):
+class StateError(MappingError):
     """A state directory can't be read."""

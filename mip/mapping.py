@@ -1,4 +1,4 @@
-"""`embed`: from a problem to a verified mapping, or to reasons."""
+"""`map_request`: from a problem to a verified mapping, or to reasons."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TIE_SHARE = 0.5
 """The part of what is left of the time limit that breaking ties may take."""
 
 
-def embed(
+def map_request(
     problem: Problem, options: Options | None = None, progress: Progress | None = None
 ) -> Result:
     """Map the request of `problem` onto its substrate.
@@ -53,10 +53,10 @@ def embed(
     if options.method not in METHODS:
         raise UnknownMethodError(f"no method {options.method!r}; there are {', '.join(METHODS)}")
     with uncollected():
-        return _embed(problem, options, progress)
+        return _map(problem, options, progress)
 
 
-def _embed(problem: Problem, options: Options, progress: Progress | None) -> Result:
+def _map(problem: Problem, options: Options, progress: Progress | None) -> Result:
     began = time.monotonic()
     weights = objective(options.objective).weights(problem)
     search = Search(

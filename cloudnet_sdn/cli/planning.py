@@ -66,7 +66,7 @@ def plan(
     Ends with 3, and the reasons, when it cannot be embedded.
     """
     from mip.errors import UnknownMethodError, UnknownObjectiveError
-    from mip.mapping import embed, mapping_graph
+    from mip.mapping import map_request, mapping_graph
     from mip.problem.plan import EXIT_CODES, plan_dict
     from mip.problem.state import read_state
     from mip.problem.statement import Options, Problem
@@ -79,7 +79,7 @@ def plan(
     options = Options(objective=objective, method=method, time_limit=time_limit, gap=gap)
     try:
         with working("mapping") as say:
-            result = embed(problem, options, _progress(say))
+            result = map_request(problem, options, _progress(say))
     except (UnknownObjectiveError, UnknownMethodError) as error:
         raise click.UsageError(str(error)) from error
     if output is not None and result.value is not None:

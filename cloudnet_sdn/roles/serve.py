@@ -36,7 +36,7 @@ from cloudnet_sdn.wire.rpc import Service
 from cloudnet_sdn.wire.server import Server
 from cloudnet_sdn.wire.tls import TlsFiles
 from mip.problem.statement import Options, Problem, Result
-from mip.workers.process import embed_in_process
+from mip.workers.process import map_in_process
 from rdl.language.dump import dump
 
 log = logging.getLogger(__name__)
@@ -53,9 +53,9 @@ class ProcessEmbedder:
         self._places = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
 
     def embed(self, problem: Problem, options: Options) -> Result:
-        """See `mip.mapping.embed`."""
+        """See `mip.mapping.map_request`."""
         with self._places:
-            return embed_in_process(problem, options)
+            return map_in_process(problem, options)
 
 
 def _client(url: str, tls: TlsFiles | None) -> Rpc:

@@ -107,7 +107,7 @@ class PlacedSearch:
     """One search by placements.
 
     Attributes:
-        instance: what to embed.
+        instance: what to map.
         weights: an additive objective.
         search: how to solve what is left to the whole program, and when to stop.
         hurry: be content with a good mapping.

@@ -78,7 +78,7 @@ def solve_plain(
     """The whole program, or the part in `scope`, as the solver takes it.
 
     Args:
-        instance: what to embed.
+        instance: what to map.
         weights: what to minimise.
         search: how.
         scope: hosts and edges left in.

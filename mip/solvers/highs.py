@@ -60,7 +60,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class WarmHighs:
-    """A `mip.solvers.series.Series`: the relaxation goes on from the last basis, programs are thinned.
+    """A `mip.solvers.series.Series`: it goes on from the last basis and thins programs.
 
     Columns whose reduced cost is above a margin can't be in a solution that is less than the margin
     above the relaxation. So the program is solved without them; a solution within the margin is

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import IO, Any
 
-from mip.errors import EmbeddingError, SolverError
+from mip.errors import MappingError, SolverError
 from mip.problem.statement import Options, Problem, Result, Status
 from mip.solvers.linear import Progress
 
@@ -127,7 +127,7 @@ class Solving:
         Raises:
             TimeoutError: not within `timeout` seconds; the solve goes on.
             CancelledError: it was cancelled.
-            EmbeddingError: as `mip.mapping.embed`.
+            MappingError: as `mip.mapping.map_request`.
             SolverError: the worker died.
         """
         if not self._done.wait(timeout):
@@ -185,30 +185,30 @@ class Solving:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def solve_in_process(
+def start_mapping(
     problem: Problem, options: Options | None = None, progress: Progress | None = None
 ) -> Solving:
-    """`mip.mapping.embed` in a process of its own; `result()` gives its `Result`."""
-    return Solving(Job("mip.mapping:embed", (problem, options or Options())), progress)
+    """`mip.mapping.map_request` in a process of its own; `result()` gives its `Result`."""
+    return Solving(Job("mip.mapping:map_request", (problem, options or Options())), progress)
 
 
-def embed_in_process(
+def map_in_process(
     problem: Problem, options: Options | None = None, *, grace: float = 10.0
 ) -> Result:
-    """As `embed`, waiting, with the solving in a process of its own.
+    """As `map_request`, waiting, with the solving in a process of its own.
 
     Args:
-        problem: as for `embed`.
-        options: as for `embed`; with a time limit the process is ended some time after it,
+        problem: as for `map_request`.
+        options: as for `map_request`; with a time limit the process is ended some time after it,
             whatever it is doing, and the result is a `timeout`.
         grace: how long after, in seconds.
 
     Raises:
-        EmbeddingError: as `embed`.
+        MappingError: as `map_request`.
     """
     options = options or Options()
     limit = options.time_limit
-    solving = solve_in_process(problem, options)
+    solving = start_mapping(problem, options)
     try:
         result = solving.result(None if limit is None else limit + grace)
     except TimeoutError:
@@ -216,5 +216,5 @@ def embed_in_process(
     finally:
         solving.cancel()
     if not isinstance(result, Result):
-        raise EmbeddingError("the worker answered something else than a result")
+        raise MappingError("the worker answered something else than a result")
     return result

@@ -22,7 +22,7 @@ from cloudnet_sdn.store import offers, tasks
 from cloudnet_sdn.store.upgrade import upgrade
 from cloudnet_sdn.wire.identity import Caller, Kind
 from cloudnet_sdn.wire.tls import TlsFiles
-from mip.mapping import embed
+from mip.mapping import map_request
 from mip.problem.statement import Options, Problem, Result
 from rdl.language.dump import dump
 from rdl.language.load import load_graph
@@ -103,7 +103,7 @@ class DirectEmbedder:
     """The real solver, in this process."""
 
     def embed(self, problem: Problem, options: Options) -> Result:
-        return embed(problem, options)
+        return map_request(problem, options)
 
 
 TIMING = {

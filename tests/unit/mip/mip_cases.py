@@ -190,7 +190,7 @@ def anchored(rng: random.Random, problem: Problem) -> Problem:
 
 def background(rng: random.Random, substrate: Graph) -> tuple[Embedded, ...]:
     """A CloudNet that is there already, where it fits."""
-    from mip.mapping import embed, mapping_graph
+    from mip.mapping import map_request, mapping_graph
 
     features = {"protection": "link"} if rng.random() < 0.4 else {}
     elements = [
@@ -200,7 +200,7 @@ def background(rng: random.Random, substrate: Graph) -> tuple[Embedded, ...]:
     ]
     request = join("old", elements, {"pq": ("p", "q")}, [apart("p", "q")])
     problem = Problem(substrate, request)
-    result = embed(problem, Options(time_limit=20))
+    result = map_request(problem, Options(time_limit=20))
     if result.status is not Status.OPTIMAL or verify(problem, result):
         return ()
     return (Embedded(request, mapping_graph(result, problem)),)

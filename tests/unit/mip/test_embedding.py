@@ -25,7 +25,7 @@ from mip_graphs import (
 )
 
 from mip.errors import UnknownMethodError, UnknownObjectiveError
-from mip.mapping import embed, mapping_graph
+from mip.mapping import map_request, mapping_graph
 from mip.problem.plan import plan_dict
 from mip.problem.statement import Code, Embedded, Options, Problem, Result, Status
 from mip.verify.verifier import verify
@@ -55,7 +55,7 @@ def codes(result: Result) -> set[Code]:
 
 def test_ends_on_one_host_need_no_path() -> None:
     """Co-location is allowed and free."""
-    result = embed(Problem(line(), pair()))
+    result = map_request(Problem(line(), pair()))
     assert result.status is Status.OPTIMAL
     assert result.value == 0
     assert result.links == {"ab": ()}
@@ -64,7 +64,7 @@ def test_ends_on_one_host_need_no_path() -> None:
 def test_path_lists_links_and_switches_in_order() -> None:
     """The two hosts are left out."""
     asked = pair(rules=[apart("a", "b"), on(["h0"], "a"), on(["h2"], "b")])
-    result = embed(Problem(line(), asked))
+    result = map_request(Problem(line(), asked))
     assert result.links["ab"] == ("a0", "s0", "l0", "s1", "l1", "s2", "a2")
     assert result.value == pytest.approx(40)
 
@@ -76,7 +76,7 @@ def test_hosts_pass_nothing_on() -> None:
     ends = {"x": ("h0", "s0"), "y": ("h1", "s1"), "u": ("h2", "s0"), "v": ("h2", "s1")}
     elements += [element(name, ETHERNET, {"bandwidth": 100 * MBPS}) for name in ends]
     asked = pair(rules=[on(["h0"], "a"), on(["h1"], "b")])
-    result = embed(Problem(underlay(elements, ends), asked))
+    result = map_request(Problem(underlay(elements, ends), asked))
     assert result.status is Status.INFEASIBLE
     assert Code.NO_PATH in codes(result) or Code.CONSTRAINT in codes(result)
 
@@ -85,9 +85,9 @@ def test_what_is_embedded_counts() -> None:
     """Two that fill the way leave no room for a third."""
     ul = line(2, 10 * MBPS)
     asked = pair(rules=[apart("a", "b")])
-    first = embed(Problem(ul, asked))
+    first = map_request(Problem(ul, asked))
     there = Embedded(asked, mapping_graph(first, Problem(ul, asked)))
-    second = embed(Problem(ul, replace(asked, name="other"), (there,)))
+    second = map_request(Problem(ul, replace(asked, name="other"), (there,)))
     assert second.status is Status.INFEASIBLE
     assert Code.CAPACITY in codes(second)
 
@@ -100,7 +100,7 @@ def test_hidden_and_missing_targets_are_refused_alike(ids, shown) -> None:
     """Nothing tells an id that isn't shown from one that isn't there."""
     texts = set()
     for rule in (on(ids, "a"), not_on(ids, "a")):
-        result = embed(Problem(line(), pair(rules=[rule]), shown=shown))
+        result = map_request(Problem(line(), pair(rules=[rule]), shown=shown))
         assert result.status is Status.INFEASIBLE
         assert codes(result) == {Code.UNKNOWN_TARGET}
         texts |= {r.text.replace(ids[0], "X") for r in result.reasons}
@@ -110,35 +110,35 @@ def test_hidden_and_missing_targets_are_refused_alike(ids, shown) -> None:
 def test_latency_bounds_the_whole_path() -> None:
     """Four links of 1 ms are more than 3 ms; the reason says what would do."""
     rules = [on(["h0"], "a"), on(["h2"], "b")]
-    assert embed(Problem(line(), pair(rules=rules, latency=Range(max=0.004)))).value == 40
-    refused = embed(Problem(line(), pair(rules=rules, latency=Range(max=0.003))))
+    assert map_request(Problem(line(), pair(rules=rules, latency=Range(max=0.004)))).value == 40
+    refused = map_request(Problem(line(), pair(rules=rules, latency=Range(max=0.003))))
     assert Code.LATENCY in codes(refused)
     assert any("4 ms" in r.text for r in refused.reasons)
 
 
 def test_refusal_says_how_much_is_short() -> None:
     """On one host, and in all."""
-    alone = embed(Problem(line(), pair(cpu=5)))
+    alone = map_request(Problem(line(), pair(cpu=5)))
     assert {r.element for r in alone.reasons} == {"a", "b"}
     assert all("short by 1" in r.text for r in alone.reasons)
-    together_ = embed(Problem(line(), pair(cpu=3, rules=[together("a", "b")])))
+    together_ = map_request(Problem(line(), pair(cpu=3, rules=[together("a", "b")])))
     assert codes(together_) == {Code.FRAGMENTED, Code.CONSTRAINT}
 
 
 def test_smallest_change_is_told() -> None:
     """What would fit instead is a figure that does fit."""
     asked = pair(20 * MBPS, rules=[apart("a", "b")])
-    refused = embed(Problem(line(2, 15 * MBPS), asked))
+    refused = map_request(Problem(line(2, 15 * MBPS), asked))
     assert any("15 Mbps" in r.text for r in refused.reasons)
-    assert embed(Problem(line(2, 15 * MBPS), pair(15 * MBPS, rules=[apart("a", "b")]))).nodes
+    assert map_request(Problem(line(2, 15 * MBPS), pair(15 * MBPS, rules=[apart("a", "b")]))).nodes
 
 
 def test_kept_vnodes_stay_even_on_a_drained_host() -> None:
     """`keep` wins over `unavailable`, which nothing new may use."""
     asked = pair(rules=[apart("a", "b")])
     problem = Problem(line(), asked, unavailable=frozenset({"h0"}), keep={"a": "h0"})
-    assert embed(problem).nodes["a"] == "h0"
-    assert "h0" not in embed(replace(problem, keep={})).nodes.values()
+    assert map_request(problem).nodes["a"] == "h0"
+    assert "h0" not in map_request(replace(problem, keep={})).nodes.values()
 
 
 def test_anchor_ends_a_path_at_its_bridge() -> None:
@@ -161,10 +161,10 @@ def test_anchor_ends_a_path_at_its_bridge() -> None:
     connections = (("a.out", "out.0"), ("out.1", "_t1-x.0"))
     asked = Graph("part", elements=elements, connections=connections)
     problem = Problem(ul, asked, anchors={"_t1-x": "s1.t1"}, keep={"a": "h0"})
-    result = embed(problem)
+    result = map_request(problem)
     assert result.links == {"out": ("a0", "s0", "l0", "s1")}
     there = Embedded(asked, mapping_graph(result, problem), problem.anchors)
-    second = embed(replace(problem, embedded=(there,), keep={}))
+    second = map_request(replace(problem, embedded=(there,), keep={}))
     assert codes(second) == {Code.CAPACITY}
 
 
@@ -174,12 +174,12 @@ def test_providers_pass_vlinks_on_and_hold_what_is_together() -> None:
     ends = {"t01": ("p0", "p1"), "t12": ("p1", "p2")}
     elements += [element(n, "/link/transit", {"bandwidth": 100 * MBPS}) for n in ends]
     ul = underlay(elements, ends)
-    far = embed(Problem(ul, pair(rules=[on(["p0"], "a"), on(["p2"], "b")])))
+    far = map_request(Problem(ul, pair(rules=[on(["p0"], "a"), on(["p2"], "b")])))
     assert far.links["ab"] == ("t01", "p1", "t12")
-    near = embed(Problem(ul, pair(rules=[apart("a", "b"), same("arch", "a", "b")])))
+    near = map_request(Problem(ul, pair(rules=[apart("a", "b"), same("arch", "a", "b")])))
     assert near.value == 0
     assert near.chosen == {"a": {"arch": "x86_64"}, "b": {"arch": "x86_64"}}
-    split = embed(Problem(ul, pair(rules=[apart("a", "b", by="provider")])))
+    split = map_request(Problem(ul, pair(rules=[apart("a", "b", by="provider")])))
     assert len(set(split.nodes.values())) == 2
 
 
@@ -194,7 +194,7 @@ def test_backups_share_room_only_if_no_failure_needs_both() -> None:
     links = [element(n, VLINK, {"bandwidth": 10 * MBPS}, protection="link") for n in ("x", "y")]
     rules = [apart("a", "b")]
     both = join("net", [*vnodes, *links], {"x": ("a", "b"), "y": ("a", "b")}, rules)
-    result = embed(Problem(ul, both))
+    result = map_request(Problem(ul, both))
     assert result.status is Status.OPTIMAL
     assert result.backups["x"] == result.backups["y"]
     assert set(result.links["x"]).isdisjoint(result.links["y"])
@@ -203,11 +203,11 @@ def test_backups_share_room_only_if_no_failure_needs_both() -> None:
 def test_gap_and_time_limit_leave_a_true_bound() -> None:
     """Whatever is left open, the bound is one."""
     asked = pair(rules=[apart("a", "b")])
-    exact = embed(Problem(line(), asked))
-    loose = embed(Problem(line(), asked), Options(gap=0.5))
+    exact = map_request(Problem(line(), asked))
+    loose = map_request(Problem(line(), asked), Options(gap=0.5))
     assert loose.bound is not None
     assert loose.bound <= exact.value <= loose.value
-    quick = embed(Problem(line(), asked), Options(method="fast"))
+    quick = map_request(Problem(line(), asked), Options(method="fast"))
     assert quick.value is not None
     assert quick.value >= exact.value
 
@@ -219,22 +219,22 @@ def test_solvers_agree(solver, objective) -> None:
     asked = pair(30 * MBPS, cpu=3, rules=[apart("a", "b")], protection="none")
     options = Options(objective=objective, solver=solver)
     values = {"cost": 90.0, "balance": 0.75, "compact": 2.0}
-    assert embed(Problem(line(), asked), options).value == pytest.approx(values[objective])
+    assert map_request(Problem(line(), asked), options).value == pytest.approx(values[objective])
 
 
 def test_unknown_names_are_errors() -> None:
     """They list what there is."""
     with pytest.raises(UnknownObjectiveError, match="balance, compact, cost"):
-        embed(Problem(line(), pair()), Options(objective="speed"))
+        map_request(Problem(line(), pair()), Options(objective="speed"))
     with pytest.raises(UnknownMethodError):
-        embed(Problem(line(), pair()), Options(method="magic"))
+        map_request(Problem(line(), pair()), Options(method="magic"))
     with pytest.raises(UnknownMethodError):
-        embed(Problem(line(), pair()), Options(solver="magic"))
+        map_request(Problem(line(), pair()), Options(solver="magic"))
 
 
 def test_plan_has_the_contract_s_keys() -> None:
     """Values that JSON knows, whole numbers as such."""
-    told = plan_dict(embed(Problem(line(), pair(rules=[apart("a", "b")]))))
+    told = plan_dict(map_request(Problem(line(), pair(rules=[apart("a", "b")]))))
     assert told["status"] == "optimal"
     assert told["objective"] == {"name": "cost", "value": 30, "bound": 30, "gap": 0}
     assert set(told) == {
@@ -280,6 +280,6 @@ def test_verifier_counts_exactly() -> None:
     ul = underlay([element("h", HOST, {"cpu": 1})], {})
     names = [f"v{k}" for k in range(10)]
     full = join("net", [element(n, GENERIC, {"cpu": 0.1}) for n in names], {})
-    assert embed(Problem(ul, full)).status is Status.OPTIMAL
+    assert map_request(Problem(ul, full)).status is Status.OPTIMAL
     over = [element(n, GENERIC, {"cpu": 0.1 if n != "v0" else 0.1000000001}) for n in names]
-    assert embed(Problem(ul, join("net", over, {}))).status is Status.INFEASIBLE
+    assert map_request(Problem(ul, join("net", over, {}))).status is Status.INFEASIBLE

@@ -6,7 +6,7 @@ import pytest
 from mip_brute import optimum
 from mip_cases import case
 
-from mip.mapping import embed
+from mip.mapping import map_request
 from mip.problem.statement import Options, Status
 
 GROUPS = 7
@@ -20,7 +20,7 @@ def test_embedding_equals_brute_force(group: int) -> None:
     for seed in range(group * EACH, (group + 1) * EACH):
         problem, objective = case(seed)
         best = optimum(problem, objective)
-        result = embed(problem, Options(objective=objective, time_limit=None, method="exact"))
+        result = map_request(problem, Options(objective=objective, time_limit=None, method="exact"))
         if best is None:
             assert result.status is Status.INFEASIBLE, seed
             assert result.reasons, seed

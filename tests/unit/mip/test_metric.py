@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mip_graphs import ETHERNET, GENERIC, HOST, MBPS, SWITCH, VLINK, apart, element, join, underlay
 
-from mip.mapping import embed
+from mip.mapping import map_request
 from mip.problem.statement import Options, Problem, Status
 
 LENGTH = 300
@@ -21,7 +21,7 @@ def test_a_path_over_hundreds_of_switches_has_its_length() -> None:
     asked = [element(v, GENERIC, {"cpu": 1}) for v in ("a", "b")]
     asked.append(element("ab", VLINK, {"bandwidth": 10 * MBPS}))
     request = join("net", asked, {"ab": ("a", "b")}, [apart("a", "b")])
-    result = embed(Problem(underlay(elements, ends), request), Options())
+    result = map_request(Problem(underlay(elements, ends), request), Options())
     assert result.status is Status.OPTIMAL
     assert result.value == 10 * (LENGTH - 1 + 2)
     assert len(result.links["ab"]) == LENGTH + LENGTH + 1

@@ -9,7 +9,7 @@ import pytest
 from mip_graphs import GENERIC, HOST, element, join, underlay
 
 from mip import objectives
-from mip.mapping import embed
+from mip.mapping import map_request
 from mip.problem.statement import Options, Problem
 
 MODULE = """\
@@ -54,7 +54,7 @@ def problem() -> Problem:
 
 def test_installed_objective_is_used(installed) -> None:
     """Two VNodes in the quietest host, one in the next."""
-    result = embed(problem(), Options(objective="quiet"))
+    result = map_request(problem(), Options(objective="quiet"))
     assert result.value == 4
     assert sorted(result.nodes.values()) == ["h1", "h1", "h2"]
     assert "quiet" in objectives.names()
@@ -62,7 +62,7 @@ def test_installed_objective_is_used(installed) -> None:
 
 def test_objective_of_any_mixture_is_solved(installed) -> None:
     """Prices of opening hosts and of the peak together go to the whole program."""
-    result = embed(problem(), Options(objective="doors"))
+    result = map_request(problem(), Options(objective="doors"))
     assert set(result.nodes.values()) == {"h1", "h2"}
     assert result.value == pytest.approx(3.1)
 

@@ -16,7 +16,7 @@ from mip_graphs import ETHERNET, GENERIC, HOST, MBPS, SWITCH, VLINK, apart, elem
 from mip.errors import StateError, UnknownObjectiveError
 from mip.problem.state import read_state
 from mip.problem.statement import Options, Problem, Status
-from mip.workers.process import Job, Solving, embed_in_process, solve_in_process
+from mip.workers.process import Job, Solving, map_in_process, start_mapping
 
 SOME_S = 30
 
@@ -41,20 +41,20 @@ def problem() -> Problem:
 
 
 def test_result_comes_back() -> None:
-    """As from `embed`, also of graphs with read-only mappings."""
+    """As from `map_request`, also of graphs with read-only mappings."""
     asked = problem()
     elements = MappingProxyType(dict(asked.substrate.elements))
     frozen = type(asked.substrate)(
         "ul", asked.substrate.layer, elements, asked.substrate.connections
     )
-    result = solve_in_process(Problem(frozen, asked.request)).result(SOME_S)
+    result = start_mapping(Problem(frozen, asked.request)).result(SOME_S)
     assert result.status is Status.OPTIMAL
     assert result.value == 20
 
 
 def test_errors_come_back() -> None:
     """The same class as in this process."""
-    solving = solve_in_process(problem(), Options(objective="speed"))
+    solving = start_mapping(problem(), Options(objective="speed"))
     with pytest.raises(UnknownObjectiveError, match="speed"):
         solving.result(SOME_S)
 
@@ -112,7 +112,7 @@ def _runs(process: Path) -> bool:
 
 def test_a_solver_that_minds_no_limit_is_ended() -> None:
     """Some time after it, and the result says so."""
-    result = embed_in_process(problem(), Options(time_limit=0.01), grace=0.0)
+    result = map_in_process(problem(), Options(time_limit=0.01), grace=0.0)
     assert (result.status, result.nodes) == (Status.TIMEOUT, {})
 
 
@@ -139,8 +139,8 @@ def test_what_an_ended_worker_had_started_ends_with_it(tmp_path: Path, monkeypat
     child = tmp_path / "child"
     job = Job("stuck_job:wait", (str(child),))
     # A real process whose job never ends: no problem makes a solver hang for certain.
-    monkeypatch.setattr("mip.workers.process.solve_in_process", lambda *_: Solving(job))
-    result = embed_in_process(problem(), Options(time_limit=1.0), grace=4.0)
+    monkeypatch.setattr("mip.workers.process.start_mapping", lambda *_: Solving(job))
+    result = map_in_process(problem(), Options(time_limit=1.0), grace=4.0)
     assert result.status is Status.TIMEOUT
     pid = int(child.read_text())
     for _ in range(100):
@@ -162,7 +162,7 @@ def alive(pid: int) -> bool:
 def test_callback_is_called_once_done() -> None:
     """Also when it is done already."""
     seen: list[bool] = []
-    solving = solve_in_process(problem())
+    solving = start_mapping(problem())
     solving.add_done_callback(lambda s: seen.append(s.done()))
     solving.result(SOME_S)
     solving.add_done_callback(lambda s: seen.append(s.done()))

@@ -23,7 +23,7 @@ from mip_graphs import (
 from mip.exact.program import Clock
 from mip.instance.ground import Ground
 from mip.instance.instance import compile_instance
-from mip.mapping import embed, mapping_graph
+from mip.mapping import map_request, mapping_graph
 from mip.migration.consolidate import consolidate
 from mip.migration.merged import merge
 from mip.migration.moving import routed_anew
@@ -82,7 +82,7 @@ def world(seed: int) -> tuple[Graph, list[Embedded], random.Random]:
         asked = triangle(rng, f"n{len(state)}")
         keep = {v: f"h{rng.randrange(HOSTS)}" for v in "xyz"}
         problem = Problem(ul, asked, tuple(state), keep=keep)
-        found = embed(problem, Options(explain=False))
+        found = map_request(problem, Options(explain=False))
         if found.nodes:
             state.append(Embedded(asked, mapping_graph(found, problem)))
     return ul, state, rng

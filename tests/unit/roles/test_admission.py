@@ -9,7 +9,7 @@ from fakes.world import BROKER, PAIR, PART, SPLIT, DirectEmbedder, provider, req
 
 from cloudnet_sdn.roles.admission import objections
 from cloudnet_sdn.roles.settings import Quota
-from mip.workers.process import embed_in_process
+from mip.workers.process import map_in_process
 from rdl.language.load import load_graph
 
 
@@ -90,7 +90,7 @@ def test_a_solve_that_overstays_is_ended_and_the_refusal_says_so(pip, monkeypatc
     """The real worker, which can't even start within the time it is given."""
 
     def hurried(self, problem, options):
-        return embed_in_process(problem, replace(options, time_limit=0.01), grace=0.0)
+        return map_in_process(problem, replace(options, time_limit=0.01), grace=0.0)
 
     # The real solve in its process, with less time than any solve takes.
     monkeypatch.setattr(DirectEmbedder, "embed", hurried)
