@@ -13,7 +13,7 @@ from embed_instances import populated
 from embed_report import options, verdict
 
 from mip.migration.consolidate import BANDWIDTH, HOSTS, consolidate
-from mip.migration.moving import Point
+from mip.migration.plan import Point
 
 _FREE = 0.2
 

@@ -67,7 +67,7 @@ def consolidate(
     Ends with 3 when it can't be freed. Moves and re-routes are in an order that can be carried out.
     """
     from mip.migration.consolidate import consolidate as answer
-    from mip.migration.moving import plan_dict
+    from mip.migration.plan import plan_dict
     from mip.problem.state import read_state
     from mip.problem.statement import Options
 

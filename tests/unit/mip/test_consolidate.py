@@ -23,7 +23,7 @@ from mip_graphs import (
 )
 
 from mip.migration.consolidate import consolidate
-from mip.migration.moving import Plan, plan_dict
+from mip.migration.plan import Plan, plan_dict
 from mip.problem.statement import Embedded, Options, Problem, Result, Status
 from mip.verify.verifier import verify
 from rdl.graph import Graph, MappingGraph, Placement
