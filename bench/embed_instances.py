@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -114,13 +114,27 @@ def request(
     demand: tuple[int, int] = (10, 30),
 ) -> Graph:
     """A random connected request; cpu and Mbit/s drawn from `demand`; hosts from `candidates`."""
-    pairs = {tuple(sorted((k, rng.randrange(k)))) for k in range(1, vnodes)}
+    pairs = {(rng.randrange(k), k) for k in range(1, vnodes)}
     while len(pairs) < min(vlinks, vnodes * (vnodes - 1) // 2):
-        pairs.add(tuple(sorted(rng.sample(range(vnodes), 2))))
+        a, b = sorted(rng.sample(range(vnodes), 2))
+        pairs.add((a, b))
+    room = {pair: rng.randint(*demand) for pair in sorted(pairs)}
+    cpu = [rng.randint(*demand) for _ in range(vnodes)]
+    return overlay(room, cpu, candidates, apart=apart)
+
+
+def overlay(
+    room: Mapping[tuple[int, int], int],
+    cpu: Sequence[int],
+    candidates: Sequence[Sequence[int]] | None = None,
+    *,
+    apart: bool = True,
+) -> Graph:
+    """VNodes `v0…` with `cpu` each, VLinks between them with `room` in Mbit/s."""
     elements: dict[str, Element] = {}
     connections = []
-    ports: dict[str, list[Interface]] = {f"v{k}": [] for k in range(vnodes)}
-    for a, b in sorted(pairs):
+    ports: dict[str, list[Interface]] = {f"v{k}": [] for k in range(len(cpu))}
+    for (a, b), width in room.items():
         name = f"e{a}-{b}"
         for k, end in enumerate((f"v{a}", f"v{b}")):
             ports[end].append(Interface(f"{end}.{name}"))
@@ -128,19 +142,19 @@ def request(
         elements[name] = Element(
             name,
             "/link/generic",
-            {"bandwidth": Amount(rng.randint(*demand) * MBPS)},
+            {"bandwidth": Amount(width * MBPS)},
             interfaces=(Interface(f"{name}.0"), Interface(f"{name}.1")),
         )
-    for k in range(vnodes):
+    for k, cores in enumerate(cpu):
         elements[f"v{k}"] = Element(
             f"v{k}",
             "/node/host/generic",
-            {"cpu": Amount(rng.randint(*demand))},
+            {"cpu": Amount(cores)},
             interfaces=tuple(ports[f"v{k}"]),
         )
     rules = []
     if apart:
-        names = tuple(f"v{k}" for k in range(vnodes))
+        names = tuple(f"v{k}" for k in range(len(cpu)))
         rules.append(Constraint(ConstraintKind.APART, names))
     for k, some in enumerate(candidates or ()):
         targets = tuple(f"h{h}" for h in some)
