@@ -2,9 +2,11 @@
 
 MappingError
 ├── UnknownObjectiveError   no objective of that name
+├── WrongObjectiveError     an objective with prices that can't be
 ├── UnknownMethodError      no such method or solver
 ├── SolverError             a solver broke down
 ├── WrongMappingError       the verifier turned a mapping down: our fault
+├── SendingError            what can't be handed to a process of its own
 └── StateError              a state directory can't be read
 """
 
@@ -27,6 +29,10 @@ class UnknownObjectiveError(MappingError):
         return type(self), (self.name, self.known)
 
 
+class WrongObjectiveError(MappingError):
+    """Something else than an objective, or one whose prices aren't numbers from 0 up."""
+
+
 class UnknownMethodError(MappingError):
     """No method or solver of that name."""
 
@@ -44,6 +50,10 @@ class WrongMappingError(MappingError):
 
     def __reduce__(self) -> tuple[type[WrongMappingError], tuple[tuple[str, ...]]]:
         return type(self), (self.faults,)
+
+
+class SendingError(MappingError):
+    """A problem, an objective or an answer that can't be handed from process to process."""
 
 
 class StateError(MappingError):

@@ -15,7 +15,7 @@ from mip.exact.strategy import quick, solve_additive, surrogate
 from mip.explain.refusals import explain
 from mip.instance.features import is_pip, landmarks, offered, within
 from mip.instance.instance import Instance, Kind, compile_instance
-from mip.objectives import Cost, Weights, objective
+from mip.objectives import Cost, Objective, Weights, objective, weights_of
 from mip.problem.statement import Code, Options, Problem, Reason, Result, Status
 from mip.solvers.linear import Ending, Progress
 from mip.solvers.registry import solver
@@ -45,6 +45,7 @@ def map_request(
 
     Raises:
         UnknownObjectiveError: no objective of that name.
+        WrongObjectiveError: an objective asks for a price that is no number from 0 up.
         UnknownMethodError: no method or solver of that name.
         SolverError: the solver broke down.
         WrongMappingError: the verifier turned the mapping down.
@@ -58,7 +59,8 @@ def map_request(
 
 def _map(problem: Problem, options: Options, progress: Progress | None) -> Result:
     began = time.monotonic()
-    weights = objective(options.objective).weights(problem)
+    chosen = objective(options.objective)
+    weights = weights_of(chosen, problem)
     search = Search(
         solver(options.solver), Clock(options.time_limit), options.gap, options.seed, progress
     )
@@ -69,7 +71,7 @@ def _map(problem: Problem, options: Options, progress: Progress | None) -> Resul
         reasons = instance.refusals
     else:
         found = _solve(instance, weights, search, options.method)
-        found = _break_ties(instance, weights, search, found, options.objective)
+        found = _break_ties(instance, weights, search, found, chosen)
         reasons = _why(problem, search, found) if options.explain else ()
     seconds = {"build": built - began, "solve": time.monotonic() - built}
     result = _result(instance, weights, options, found, reasons)
@@ -107,10 +109,10 @@ def _why(problem: Problem, search: Search, found: Found) -> tuple[Reason, ...]:
 
 
 def _break_ties(
-    instance: Instance, weights: Weights, search: Search, found: Found, name: str
+    instance: Instance, weights: Weights, search: Search, found: Found, chosen: Objective
 ) -> Found:
     """Among mappings of the same value, one of least cost, as far as the time lets."""
-    if name == Cost.name or found.cheapest or found.draft is None:
+    if type(chosen) is Cost or found.cheapest or found.draft is None:
         return found
     if found.ending is not Ending.OPTIMAL:
         return found
@@ -133,7 +135,7 @@ def _result(
     found: Found,
     reasons: tuple[Reason, ...],
 ) -> Result:
-    name = options.objective
+    name = options.objective_name
     if found.draft is None:
         if found.ending is Ending.INFEASIBLE:
             return Result(Status.INFEASIBLE, name, reasons=reasons)

@@ -1,70 +1,40 @@
 """Objectives: small plugins that say what a mapping costs.
 
 An objective hands out `Weights`; every solver here, the fast one and the exact ones, works from
-those alone. A third party adds one under the entry-point group `cloudnet_sdn.objectives`: a class
-with a `name` and a method `weights(problem)`.
+those alone. A third party writes a class with a `name` and a method `weights(problem)`, and gives
+an instance as `Options.objective`, or adds the class under the entry-point group
+`cloudnet_sdn.objectives` to have it by name.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Protocol
 
-from mip.errors import UnknownObjectiveError
+from mip.errors import UnknownObjectiveError, WrongObjectiveError
 from mip.instance.capacity import used
 from mip.instance.features import number
 from mip.problem.amounts import MBPS, PIECE
-from mip.problem.statement import Problem
+from mip.problem.statement import Objective, Problem, Weights
 from rdl.graph import Element
 
+__all__ = [
+    "BUILT_IN",
+    "GROUP",
+    "Balance",
+    "Compact",
+    "Cost",
+    "Objective",
+    "Weights",
+    "names",
+    "objective",
+    "weights_of",
+]
+
 GROUP = "cloudnet_sdn.objectives"
-
-
-def _nothing(_request: Element, _substrate: Element) -> float:
-    return 0.0
-
-
-def _no_host(_host: Element) -> float:
-    return 0.0
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A linear objective over a mapping, to be minimised.
-
-    value = constant + sum over VNodes of place(vnode, host)
-          + sum over VLinks and elements of their working paths of carry(vlink, element)
-          + sum over hosts that carry at least one VNode of the request of open(host)
-          + peak * (highest utilisation of any resource of any substrate element)
-
-    All but `constant` are non-negative. `carry` is a multiple of the VLink's bandwidth in Mbit/s
-    in every objective shipped. `level` promises that `carry` is the same for every link and 0 for
-    all else, so that nobody has to ask about each.
-    """
-
-    place: Callable[[Element, Element], float] = _nothing
-    carry: Callable[[Element, Element], float] = _nothing
-    open: Callable[[Element], float] = _no_host
-    peak: float = 0.0
-    constant: float = 0.0
-    level: bool = False
-
-    @property
-    def additive(self) -> bool:
-        """Whether the value is a plain sum over VNodes and VLinks."""
-        return not self.peak and self.open is _no_host
-
-
-class Objective(Protocol):
-    """One objective."""
-
-    name: str
-
-    def weights(self, problem: Problem) -> Weights:
-        """What each decision costs in `problem`."""
 
 
 class Cost:
@@ -134,16 +104,71 @@ def _installed() -> Mapping[str, Callable[[], Objective]]:
     return found
 
 
-def objective(name: str) -> Objective:
-    """The objective registered under `name`.
+def objective(chosen: str | Objective) -> Objective:
+    """The objective registered under a name; one that is an objective already is returned.
 
     Raises:
         UnknownObjectiveError: there is none; the message lists what there is.
     """
+    if not isinstance(chosen, str):
+        return chosen
     known = _installed()
-    if name not in known:
-        raise UnknownObjectiveError(name, tuple(sorted(known)))
-    return known[name]()
+    if chosen not in known:
+        raise UnknownObjectiveError(chosen, tuple(sorted(known)))
+    return known[chosen]()
+
+
+def weights_of(chosen: Objective, problem: Problem) -> Weights:
+    """What `chosen` asks for in `problem`; a third party's prices are checked as they are asked.
+
+    Raises:
+        WrongObjectiveError: it isn't an objective, or asks for a price that is no number from 0
+            up: bounds and searches hold for those alone. The prices handed out raise it as well.
+    """
+    if isinstance(chosen, type) or not callable(getattr(chosen, "weights", None)):
+        raise WrongObjectiveError(f"{chosen!r} is no objective: an instance is wanted, or a name")
+    weights = chosen.weights(problem)
+    if type(chosen) in BUILT_IN.values():
+        return weights
+    if not isinstance(weights, Weights):
+        raise WrongObjectiveError(f"objective {chosen.name!r} hands out no Weights")
+    _price_of(weights.peak, chosen.name, "the peak")
+    if not math.isfinite(weights.constant):
+        raise WrongObjectiveError(f"objective {chosen.name!r} has the constant {weights.constant}")
+    return _checked(weights, chosen.name)
+
+
+def _checked(weights: Weights, name: str) -> Weights:
+    """The same, looking at each price; what is left at its default stays, and is known by that."""
+    plain = Weights()
+
+    def place(vnode: Element, host: Element) -> float:
+        return _price_of(weights.place(vnode, host), name, f"{vnode.id} on {host.id}")
+
+    def carry(vlink: Element, element: Element) -> float:
+        return _price_of(weights.carry(vlink, element), name, f"{vlink.id} over {element.id}")
+
+    def opened(host: Element) -> float:
+        return _price_of(weights.open(host), name, f"host {host.id}")
+
+    return replace(
+        weights,
+        place=plain.place if weights.place is plain.place else place,
+        carry=plain.carry if weights.carry is plain.carry else carry,
+        open=plain.open if weights.open is plain.open else opened,
+    )
+
+
+def _price_of(price: float, name: str, what: str) -> float:
+    try:
+        amount = float(price)
+    except (TypeError, ValueError):
+        amount = math.nan
+    if not 0 <= amount < math.inf:
+        raise WrongObjectiveError(
+            f"objective {name!r} asks {price!r} for {what}; a number from 0 up is wanted"
+        )
+    return amount
 
 
 def names() -> tuple[str, ...]:

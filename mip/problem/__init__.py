@@ -4,6 +4,26 @@ Knows `rdl` alone. `statement` has the types, which are exported here; `plan` an
 they look in files; `amounts` is exact arithmetic.
 """
 
-from mip.problem.statement import Code, Embedded, Options, Problem, Reason, Result, Status
+from mip.problem.statement import (
+    Code,
+    Embedded,
+    Objective,
+    Options,
+    Problem,
+    Reason,
+    Result,
+    Status,
+    Weights,
+)
 
-__all__ = ["Code", "Embedded", "Options", "Problem", "Reason", "Result", "Status"]
+__all__ = [
+    "Code",
+    "Embedded",
+    "Objective",
+    "Options",
+    "Problem",
+    "Reason",
+    "Result",
+    "Status",
+    "Weights",
+]

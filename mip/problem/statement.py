@@ -6,10 +6,11 @@ The roles, `cloudnet plan` and `cloudnet consolidate` speak to this package in t
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from rdl.graph import Graph, MappingGraph, Scalar
+from rdl.graph import Element, Graph, MappingGraph, Scalar
 
 
 class Status(enum.StrEnum):
@@ -89,12 +90,58 @@ class Problem:
     shown: frozenset[str] | None = None
 
 
+def _nothing(_request: Element, _substrate: Element) -> float:
+    return 0.0
+
+
+def _no_host(_host: Element) -> float:
+    return 0.0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A linear objective over a mapping, to be minimised.
+
+    value = constant + sum over VNodes of place(vnode, host)
+          + sum over VLinks and elements of their working paths of carry(vlink, element)
+          + sum over hosts that carry at least one VNode of the request of open(host)
+          + peak * (highest utilisation of any resource of any substrate element)
+
+    All but `constant` are non-negative. `carry` is a multiple of the VLink's bandwidth in Mbit/s
+    in every objective shipped. `level` promises that `carry` is the same for every link and 0 for
+    all else, so that nobody has to ask about each.
+    """
+
+    place: Callable[[Element, Element], float] = _nothing
+    carry: Callable[[Element, Element], float] = _nothing
+    open: Callable[[Element], float] = _no_host
+    peak: float = 0.0
+    constant: float = 0.0
+    level: bool = False
+
+    @property
+    def additive(self) -> bool:
+        """Whether the value is a plain sum over VNodes and VLinks."""
+        return not self.peak and self.open is _no_host
+
+
+class Objective(Protocol):
+    """What a mapping is to minimise; an instance of any class with these two will do."""
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+
+    def weights(self, problem: Problem) -> Weights:
+        """What each decision costs in `problem`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to solve.
 
     Attributes:
-        objective: the name of a registered objective.
+        objective: the name of a registered objective, or one of your own.
         method: `auto`, `exact` or `fast`.
         time_limit: seconds of wall time, None for no limit.
         gap: relative gap at which a solve may stop; 0 proves the optimum.
@@ -103,13 +150,18 @@ class Options:
         explain: whether to look for the reasons of what doesn't fit, which takes its time.
     """
 
-    objective: str = "cost"
+    objective: str | Objective = "cost"
     method: str = "auto"
     time_limit: float | None = 30.0
     gap: float = 0.0
     seed: int = 0
     solver: str = "cbc"
     explain: bool = True
+
+    @property
+    def objective_name(self) -> str:
+        """What results call the objective."""
+        return self.objective if isinstance(self.objective, str) else self.objective.name
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import IO, Any
 
-from mip.errors import MappingError, SolverError
+from mip.errors import MappingError, SendingError, SolverError
 from mip.problem.statement import Options, Problem, Result, Status
 from mip.solvers.linear import Progress
 
@@ -57,11 +57,34 @@ class _Pickler(pickle.Pickler):
     dispatch_table[MappingProxyType] = lambda view: (dict, (dict(view),))
 
 
-def send(stream: IO[bytes], message: object) -> None:
-    """Write one message."""
+def pack(message: object) -> bytes:
+    """One message as it is written.
+
+    Raises:
+        SendingError: it holds what can't be pickled.
+    """
     buffer = io.BytesIO()
-    _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(message)
-    body = buffer.getvalue()
+    try:
+        _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(message)
+    except Exception as error:  # whatever an object's own way of being pickled raises
+        raise SendingError(f"can't be sent to another process: {error}") from error
+    return buffer.getvalue()
+
+
+def unpack(body: bytes) -> Any:
+    """What `pack` was given.
+
+    Raises:
+        SendingError: it needs what isn't here, as a class of the main script.
+    """
+    try:
+        return pickle.loads(body)  # noqa: S301 (between us and our own child)
+    except Exception as error:
+        raise SendingError(f"can't be read in another process: {error}") from error
+
+
+def send(stream: IO[bytes], body: bytes) -> None:
+    """Write one packed message."""
     stream.write(_HEADER.pack(len(body)) + body)
     stream.flush()
 
@@ -71,6 +94,7 @@ def receive(stream: IO[bytes]) -> Any:
 
     Raises:
         EOFError: the other side has gone.
+        SendingError: as `unpack`.
     """
     head = stream.read(_HEADER.size)
     if len(head) < _HEADER.size:
@@ -79,13 +103,18 @@ def receive(stream: IO[bytes]) -> Any:
     body = stream.read(size)
     if len(body) < size:
         raise EOFError
-    return pickle.loads(body)  # noqa: S301 (our own child's pipe)
+    return unpack(body)
 
 
 class Solving:
-    """A solve under way in another process; like a future."""
+    """A solve under way in another process; like a future.
+
+    Raises:
+        SendingError: the job holds what can't be pickled.
+    """
 
     def __init__(self, job: Job, progress: Progress | None = None) -> None:
+        body = pack(job)
         self._done = threading.Event()
         self._cancelled = False
         self._answer: Answer | None = None
@@ -100,7 +129,7 @@ class Solving:
             env={**os.environ, "TMPDIR": self._folder},
             start_new_session=True,
         )
-        self._thread = threading.Thread(target=self._run, args=(job,), daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(body,), daemon=True)
         self._thread.start()
 
     def cancel(self) -> bool:
@@ -128,6 +157,7 @@ class Solving:
             TimeoutError: not within `timeout` seconds; the solve goes on.
             CancelledError: it was cancelled.
             MappingError: as `mip.mapping.map_request`.
+            SendingError: the worker couldn't read the job, or its error can't be read here.
             SolverError: the worker died.
         """
         if not self._done.wait(timeout):
@@ -148,7 +178,7 @@ class Solving:
                 return
         callback(self)
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: bytes) -> None:
         stdin, stdout = self._process.stdin, self._process.stdout
         try:
             if stdin is not None and stdout is not None:
@@ -167,16 +197,24 @@ class Solving:
             for callback in waiting:
                 callback(self)
 
-    def _talk(self, stdin: IO[bytes], stdout: IO[bytes], job: Job) -> None:
+    def _talk(self, stdin: IO[bytes], stdout: IO[bytes], job: bytes) -> None:
         with contextlib.suppress(EOFError, BrokenPipeError):
             send(stdin, job)
             while True:
-                answer: Answer = receive(stdout)
+                answer = self._heard(stdout)
                 if answer.kind != "progress":
                     self._answer = answer
                     return
                 if self._progress is not None:
                     self._progress(*answer.value)
+
+    @staticmethod
+    def _heard(stdout: IO[bytes]) -> Answer:
+        try:
+            answer: Answer = receive(stdout)
+        except SendingError as error:
+            return Answer("error", error)
+        return answer
 
     def _kill(self) -> None:
         """End the worker's whole group, unless it has been waited for."""
@@ -212,7 +250,7 @@ def map_in_process(
     try:
         result = solving.result(None if limit is None else limit + grace)
     except TimeoutError:
-        return Result(Status.TIMEOUT, options.objective)
+        return Result(Status.TIMEOUT, options.objective_name)
     finally:
         solving.cancel()
     if not isinstance(result, Result):

@@ -14,7 +14,8 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from mip.workers.process import FOLDER, Answer, Job, receive, send
+from mip.errors import SendingError
+from mip.workers.process import FOLDER, Answer, Job, pack, receive, send, unpack
 
 
 def main() -> None:
@@ -22,13 +23,23 @@ def main() -> None:
     stdin = sys.stdin.buffer
     stdout = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    job: Job = receive(stdin)
-    threading.Thread(target=_end_with, args=(stdin,), daemon=True).start()
     try:
-        answer = Answer("value", _do(job, stdout))
+        job: Job = receive(stdin)
+        threading.Thread(target=_end_with, args=(stdin,), daemon=True).start()
+        answer = pack(Answer("value", _do(job, stdout)))
     except Exception as error:
-        answer = Answer("error", error)
+        answer = _failed(error)
     send(stdout, answer)
+
+
+def _failed(error: Exception) -> bytes:
+    """The error itself, or what it says where it can't be pickled: a third party's may not."""
+    try:
+        body = pack(Answer("error", error))
+        unpack(body)
+    except SendingError:
+        return pack(Answer("error", SendingError(f"{type(error).__name__}: {error}")))
+    return body
 
 
 def _do(job: Job, stdout: IO[bytes]) -> object:
@@ -36,7 +47,7 @@ def _do(job: Job, stdout: IO[bytes]) -> object:
 
     def tell(value: float | None, bound: float | None) -> None:
         with lock:
-            send(stdout, Answer("progress", (value, bound)))
+            send(stdout, pack(Answer("progress", (value, bound))))
 
     module, _, name = job.function.partition(":")
     function = getattr(importlib.import_module(module), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -13,9 +14,9 @@ from types import MappingProxyType
 import pytest
 from mip_graphs import ETHERNET, GENERIC, HOST, MBPS, SWITCH, VLINK, apart, element, join, underlay
 
-from mip.errors import StateError, UnknownObjectiveError
+from mip.errors import SendingError, StateError, UnknownObjectiveError
 from mip.problem.state import read_state
-from mip.problem.statement import Options, Problem, Status
+from mip.problem.statement import Options, Problem, Status, Weights
 from mip.workers.process import Job, Solving, map_in_process, start_mapping
 
 SOME_S = 30
@@ -57,6 +58,76 @@ def test_errors_come_back() -> None:
     solving = start_mapping(problem(), Options(objective="speed"))
     with pytest.raises(UnknownObjectiveError, match="speed"):
         solving.result(SOME_S)
+
+
+OWN = """
+from mip.objectives import Weights
+
+
+class Prices:
+    name = "prices"
+
+    def __init__(self, price):
+        self.price = price
+
+    def weights(self, problem):
+        if self.price < 0:
+            raise Odd("a price", self.price)
+        return Weights(place=lambda vnode, host: self.price)
+
+
+class Odd(Exception):
+    def __init__(self, what, price):
+        super().__init__(f"{what} of {price}")
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch):
+    """A module with an objective, on the path here and in workers."""
+    (tmp_path / "own_objective.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    yield importlib.import_module("own_objective")
+    sys.modules.pop("own_objective", None)
+
+
+def test_an_objective_of_one_s_own_goes_along(own) -> None:
+    """With what it was made with."""
+    result = map_in_process(problem(), Options(objective=own.Prices(4)))
+    assert (result.value, result.objective) == (8, "prices")
+
+
+def test_a_timeout_has_the_name_of_an_objective_of_one_s_own(own) -> None:
+    """As with a name."""
+    options = Options(objective=own.Prices(4), time_limit=0.01)
+    assert map_in_process(problem(), options, grace=0.0).objective == "prices"
+
+
+def test_an_error_that_can_t_be_pickled_comes_back_as_text(own) -> None:
+    """A third party's may take other arguments than it hands on."""
+    with pytest.raises(SendingError, match="Odd: a price of -1"):
+        map_in_process(problem(), Options(objective=own.Prices(-1)))
+
+
+def test_what_can_t_be_sent_is_said_at_once() -> None:
+    """An objective of a function, say, before any process is started."""
+
+    class Local:
+        name = "local"
+
+        def weights(self, problem: Problem) -> Weights:
+            return Weights()
+
+    with pytest.raises(SendingError, match="Local"):
+        start_mapping(problem(), Options(objective=Local()))
+
+
+def test_what_the_worker_can_t_find_is_said(own, monkeypatch) -> None:
+    """A module that is on the path here alone."""
+    monkeypatch.delenv("PYTHONPATH")
+    with pytest.raises(SendingError, match="own_objective"):
+        map_in_process(problem(), Options(objective=own.Prices(1)))
 
 
 def test_cancel_ends_the_worker_and_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
