@@ -2,3 +2,7 @@
 
 It shares no code with the solvers.
 """
+
+from mip.verify.verifier import verify
+
+__all__ = ["verify"]
