@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.metadata
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
+from arch_pages import defined, named
 
 from cloudnet_sdn.roles.states import CLOUDNET_STEPS, OFFER_STEPS, TaskState, Wanted
 from cloudnet_sdn.store.schema import metadata
@@ -21,16 +20,6 @@ from hostagent.tunnels import Tunnels
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 FOLDERS = (ROOT, ROOT / "cloudnet_sdn")
-MODULE = re.compile(r"`((?:\w+/)*\w+\.py)`((?:(?:,| and| or)? `[A-Za-z_]\w*(?:\.\w+)?`)*)")
-"""A module, and the names that follow it directly."""
-
-
-def named() -> Iterator[tuple[str, str]]:
-    """The modules of the page, each with '' and with every name that is said to be in it."""
-    for module, names in MODULE.findall(PAGE):
-        yield module, ""
-        for name in re.findall(r"`([^`]+)`", names):
-            yield module, name
 
 
 def place(name: str) -> Path:
@@ -38,19 +27,6 @@ def place(name: str) -> Path:
     found = [folder / name for folder in FOLDERS if (folder / name).is_file()]
     assert found, f"no module {name}"
     return found[0]
-
-
-@cache
-def defined(path: Path) -> frozenset[str]:
-    """The functions, classes and methods (`Class.method`) that a module defines."""
-    found = set()
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
-        if isinstance(node, ast.ClassDef):
-            inner = [n for n in node.body if isinstance(n, ast.FunctionDef)]
-            found |= {f"{node.name}.{method.name}" for method in inner}
-    return frozenset(found)
 
 
 def section(title: str) -> str:
@@ -71,7 +47,7 @@ def first_column(text: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("module", "name"), sorted(set(named())))
+@pytest.mark.parametrize(("module", "name"), sorted(set(named(PAGE))))
 def test_what_the_page_names_exists(module, name):
     path = place(module)
     assert not name or name in defined(path)
@@ -79,7 +55,7 @@ def test_what_the_page_names_exists(module, name):
 
 def test_names_of_modules_with_a_file_are_recognised():
     """The pattern above sees most of the page: a page written otherwise would pass unseen."""
-    assert len(set(named())) > 100
+    assert len(set(named(PAGE))) > 100
 
 
 def test_all_folders_of_the_page_exist():
