@@ -22,10 +22,12 @@ class Route:
     Attributes:
         on: as the contract's `links` lists them.
         inner: `on` without the fixed ends of a partial VLink: what `protection` keeps disjoint.
+        edges: the edges crossed.
     """
 
     on: tuple[str, ...]
     inner: frozenset[str]
+    edges: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def path_route(instance: Instance, vlink: VLink, vertices: list[int], edges: lis
             if link is not None:
                 on.append(link)
                 inner.append(link)
-    return Route(tuple(on), frozenset(inner))
+    return Route(tuple(on), frozenset(inner), frozenset(edges))
 
 
 def _end_counts(kinds: list[Kind], place: int, last: int) -> bool:
@@ -85,7 +87,7 @@ def tree_route(
     kinds = [instance.points[p].kind for p in vlink.points]
     hosts = {v for v, kind in zip(ends, kinds, strict=True) if kind is Kind.VNODE}
     fixed = {network.ids[v] for v in ends if v not in hosts}
-    return Route(tuple(sorted(inner | fixed)), frozenset(inner))
+    return Route(tuple(sorted(inner | fixed)), frozenset(inner), frozenset(chosen))
 
 
 def draft_use(instance: Instance, draft: Draft) -> Use:
@@ -149,7 +151,10 @@ def value_of(instance: Instance, weights: Weights, draft: Draft) -> float:
 
 
 def chosen_values(instance: Instance, draft: Draft) -> dict[str, dict[str, Scalar]] | None:
-    """What the constraints settle, None if they can't all be kept."""
+    """What the constraints settle, None if they can't all be kept.
+
+    A VLink that no substrate link carries has no value of any feature.
+    """
     rules = instance.rules
     places: dict[str, tuple[str, ...]] = {
         p.id: (instance.network.ids[draft.places[i]],) for i, p in enumerate(instance.points)

@@ -17,6 +17,7 @@ from mip.instance.features import is_pip, landmarks, offered, within
 from mip.instance.instance import Instance, Kind, compile_instance
 from mip.objectives import Cost, Objective, Weights, objective, weights_of
 from mip.problem.statement import Code, Options, Problem, Reason, Result, Status
+from mip.scaling import scale_for
 from mip.solvers.linear import Ending, Progress
 from mip.solvers.registry import solver
 from mip.verify.verifier import verify
@@ -28,6 +29,9 @@ METHODS = ("auto", "exact", "fast")
 _EXPLAIN_S = 10.0
 _EXPLAIN_MIN_S = 1.0
 """The time that looking for reasons may take: at most, and whatever the time limit says."""
+
+_CLOSED = 1e-9
+"""The gap that is none, as a share of the value: what doubles tell apart."""
 
 _TIE_SHARE = 0.5
 """The part of what is left of the time limit that breaking ties may take."""
@@ -65,16 +69,21 @@ def _map(problem: Problem, options: Options, progress: Progress | None) -> Resul
         solver(options.solver), Clock(options.time_limit), options.gap, options.seed, progress
     )
     instance = compile_instance(problem)
+    scale = scale_for(instance, weights)
+    units = scale.weights(weights)
+    search = replace(search, progress=scale.progress(progress))
     built = time.monotonic()
     if instance.refusals:
         found = Found(Ending.INFEASIBLE)
         reasons = instance.refusals
     else:
-        found = _solve(instance, weights, search, options.method)
-        found = _break_ties(instance, weights, search, found, chosen)
+        found = _solve(instance, units, search, options.method)
+        found = _break_ties(instance, units, search, found, chosen)
         reasons = _why(problem, search, found) if options.explain else ()
     seconds = {"build": built - began, "solve": time.monotonic() - built}
-    result = _result(instance, weights, options, found, reasons)
+    value = None if found.draft is None else value_of(instance, units, found.draft)
+    found = replace(found, bound=scale.value(found.bound))
+    result = _result(instance, options, found, scale.value(value), reasons)
     seconds["total"] = time.monotonic() - began
     return _verified(problem, replace(result, seconds=seconds))
 
@@ -121,32 +130,31 @@ def _break_ties(
         search.solver, Clock(None if left is None else left * _TIE_SHARE), 0.0, search.seed, None
     )
     value = value_of(instance, weights, found.draft)
-    cost = Cost().weights(instance.problem)
+    cost = surrogate(instance)
     better = solve_plain(instance, cost, again, ceiling=(weights, value))
-    if better.draft is None or value_of(instance, weights, better.draft) > value + 1e-9:
+    if better.draft is None or value_of(instance, weights, better.draft) > value * (1 + _CLOSED):
         return found
     return Found(found.ending, better.draft, found.bound)
 
 
 def _result(
     instance: Instance,
-    weights: Weights,
     options: Options,
     found: Found,
+    value: float | None,
     reasons: tuple[Reason, ...],
 ) -> Result:
     name = options.objective_name
-    if found.draft is None:
+    if found.draft is None or value is None:
         if found.ending is Ending.INFEASIBLE:
             return Result(Status.INFEASIBLE, name, reasons=reasons)
         return Result(Status.TIMEOUT, name, bound=found.bound)
     draft = found.draft
-    value = value_of(instance, weights, draft)
     proven = found.ending is Ending.OPTIMAL and not options.gap
     bound = value if proven else found.bound
     if bound is not None:
         bound = min(bound, value)
-    closed = bound is not None and value - bound <= 1e-9 * max(1.0, abs(value))
+    closed = bound is not None and value - bound <= _CLOSED * abs(value)
     return Result(
         Status.OPTIMAL if proven or closed else Status.FEASIBLE,
         name,

@@ -15,6 +15,7 @@ from mip.exact.program import Clock, Found, Search, solve_plain
 from mip.formulation.arc_flow import Scope
 from mip.instance.instance import Instance
 from mip.objectives import Cost, Weights
+from mip.scaling import scale_for
 from mip.solvers.linear import INFINITY, Ending
 from mip.solvers.registry import prompt_solver
 
@@ -27,6 +28,9 @@ _PROGRAM_SHARE, _PROGRAM_S = 0.3, 10.0
 _PROGRAM_SIZE = 20_000
 """Where the program has at most so many arcs, it gets a try in between: where links are very scarce
 it is the better way. Parts of the time that is left, and seconds at most."""
+
+_NEXT = 0.5
+"""Between a whole value and the next one below."""
 
 _QUICK_SHARE, _QUICK_S = 0.3, 2.0
 """How long a good mapping is looked for before any mapping is."""
@@ -122,7 +126,8 @@ def finish(
     value = None if draft is None else value_of(instance, weights, draft)
     if bound is not None and abs(bound) == INFINITY:
         bound = None
-    below = None if value is None else value - max(1e-6 * abs(value), search.gap * abs(value), 1e-7)
+    closer = _NEXT if weights.whole else max(1e-6 * abs(value or 0.0), 1e-7)
+    below = None if value is None else value - max(closer, search.gap * abs(value))
     last = solve_plain(instance, weights, search, below=below, above=bound)
     bounds = [b for b in (bound, last.bound) if b is not None]
     best = max(bounds, default=None)
@@ -149,5 +154,6 @@ def quick(instance: Instance, weights: Weights, search: Search) -> Found:
 
 
 def surrogate(instance: Instance) -> Weights:
-    """`cost` without its constant: what to search by where the objective itself is no sum."""
-    return Cost().weights(instance.problem)
+    """`cost` in whole units: what to search by where the objective itself is no sum."""
+    cost = Cost().weights(instance.problem)
+    return scale_for(instance, cost).weights(cost)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from mip.draft import Draft, Route, is_element, path_route, tree_route
 from mip.instance.capacity import Key, key_of
@@ -370,12 +370,17 @@ class ArcFlow:
                     self.model.row(dict.fromkeys(columns, 1.0), -INFINITY, 1.0)
         for choice, where in rules.allowed.items():
             self._choice(choice, where)
+        placed = frozenset(self.instance.point_index)
         for rule in rules.values:
             columns_of = [self._z[m, rule.feature] for m in rule.members]
             for k in range(len(rules.domain[rule.feature])):
-                if rule.same:
+                if rule.same and placed.issuperset(rule.members):
                     for near, far in pairwise(columns_of):
                         self.model.row({near[k]: 1.0, far[k]: -1.0}, 0.0, 0.0)
+                elif rule.same:  # a VLink may have no value: each two that have one agree
+                    for near, far in combinations(columns_of, 2):
+                        others = dict.fromkeys(far[:k] + far[k + 1 :], 1.0)
+                        self.model.row({near[k]: 1.0, **others}, -INFINITY, 1.0)
                 else:
                     self.model.row(dict.fromkeys((z[k] for z in columns_of), 1.0), -INFINITY, 1.0)
 
@@ -383,21 +388,35 @@ class ArcFlow:
         domain: Sequence[Scalar] = self.instance.rules.domain[choice[1]]
         z = [self.model.column() for _ in domain]
         self._z[choice] = z
-        self.model.row(dict.fromkeys(z, 1.0), 1.0, 1.0)
         point = self.instance.point_index.get(choice[0])
+        self.model.row(dict.fromkeys(z, 1.0), -INFINITY if point is None else 1.0, 1.0)
         if point is not None:
-            for v, column in self.x[point].items():
-                good = where.get(self.instance.network.ids[v], frozenset())
-                self.model.row({column: 1.0, **{z[k]: -1.0 for k in good}}, -INFINITY, 0.0)
-            return
-        for columns in self.routes:
-            if self.instance.vlinks[columns.vlink].id == choice[0] and not columns.backup:
-                for e, used in columns.use.items():
-                    link = self.instance.network.edges[e].link
-                    if link is not None:
-                        good = where.get(link, frozenset())
-                        row = {**dict.fromkeys(used, 1.0), **{z[k]: -1.0 for k in good}}
-                        self.model.row(row, -INFINITY, 0.0)
+            carriers: list[tuple[tuple[int, ...], str]] = [
+                ((c,), self.instance.network.ids[v]) for v, c in self.x[point].items()
+            ]
+        else:
+            carriers = [
+                found
+                for columns in self.routes
+                if self.instance.vlinks[columns.vlink].id == choice[0] and not columns.backup
+                for found in self._links_used(columns)
+            ]
+        for used, element in carriers:
+            good = where.get(element, frozenset())
+            row = {**dict.fromkeys(used, 1.0), **{z[k]: -1.0 for k in good}}
+            self.model.row(row, -INFINITY, 0.0)
+
+    def _links_used(self, columns: RouteColumns) -> Iterator[tuple[tuple[int, ...], str]]:
+        """For each substrate link that a route may list, the columns that say so."""
+        network = self.instance.network
+        for e, used in columns.use.items():
+            link = network.edges[e].link
+            if link is not None:
+                yield used, link
+        for v in sorted(network.link_vertices & self.instance.vlinks[columns.vlink].vertices):
+            listed = self._used_column(columns, v)
+            if listed is not None:
+                yield (listed,), network.ids[v]
 
     # --- capacities -----------------------------------------------------------------------
 
@@ -478,17 +497,32 @@ class ArcFlow:
 
     def forbid_route(self, index: int, draft: Draft, *, backup: bool) -> None:
         """Not this route of a VLink between these very ends again."""
-        columns = next(r for r in self.routes if r.vlink == index and r.backup is backup)
+        columns = self._route_of(index, backup=backup)
         route = draft.backup[index] if backup else draft.working[index]
-        terms: Terms = {}
-        for e, used in columns.use.items():
-            if self.instance.network.edges[e].link in route.inner:
-                terms.update(dict.fromkeys(used, 1.0))
-        edges = len(route.inner & {self.instance.network.edges[e].link for e in columns.use})
+        terms = {column: 1.0 for e in route.edges for column in columns.use[e]}
         ends = dict.fromkeys(self.instance.vlinks[index].points)
         for p in ends:
             terms[self.x[p][draft.places[p]]] = 1.0
-        self.model.row(terms, -INFINITY, edges + len(ends) - 1.0)
+        self.model.row(terms, -INFINITY, len(route.edges) + len(ends) - 1.0)
+
+    def close_tree(self, index: int, edge: int, cycle: Sequence[int], *, backup: bool) -> None:
+        """A tree has `edge` if it has both its ends, and never all edges of `cycle`.
+
+        What joins two elements of a tree belongs to it: a link of many ends reaches all of them.
+        """
+        use = self._route_of(index, backup=backup).use
+        edges = self.instance.network.edges
+        one, other = (
+            next(e for e in cycle if e != edge and v in {edges[e].u, edges[e].v})
+            for v in (edges[edge].u, edges[edge].v)
+        )
+        beside = dict.fromkeys((*use[one], *use[other]), 1.0)
+        self.model.row({**beside, **dict.fromkeys(use.get(edge, ()), -1.0)}, -INFINITY, 1.0)
+        around = {column: 1.0 for e in cycle for column in use.get(e, ())}
+        self.model.row(around, -INFINITY, len(cycle) - 1.0)
+
+    def _route_of(self, index: int, *, backup: bool) -> RouteColumns:
+        return next(r for r in self.routes if r.vlink == index and r.backup is backup)
 
     # --- reading --------------------------------------------------------------------------
 

@@ -211,14 +211,22 @@ def target_vertices(
         ids = frozenset(t for t in rule.targets if not t.startswith("/"))
         kinds = tuple(t for t in rule.targets if t.startswith("/"))
         if rule.kind is ConstraintKind.ON:
-            left = [v for v in left if network.ids[v] in ids or _typed(network, v, kinds)]
+            left = [
+                v
+                for v in left
+                if network.ids[v] in ids or _typed(element, network.element(v), kinds)
+            ]
         else:
             left = [v for v in left if _spared(element, network.element(v), ids, kinds)]
     return left
 
 
-def _typed(network: Network, vertex: int, kinds: tuple[str, ...]) -> bool:
-    return bool(kinds) and any(hosts(network.element(vertex), t) for t in kinds)
+def _typed(vnode: Element, host: Element, kinds: tuple[str, ...]) -> bool:
+    """Whether a host takes a VNode as one of `kinds`; a provider by one of the types it lists."""
+    if not is_pip(host):
+        return any(hosts(host, t) for t in kinds)
+    listed = [str(t) for t in landmarks(host.features.get("types"))]
+    return any(types.fits(vnode.type, t) and any(types.fits(k, t) for k in kinds) for t in listed)
 
 
 def _spared(vnode: Element, host: Element, ids: frozenset[str], banned: tuple[str, ...]) -> bool:
@@ -238,13 +246,16 @@ def settle(rules: Rules, places: Mapping[str, Sequence[str]]) -> dict[Choice, in
 
     Args:
         rules: the compiled rules.
-        places: for each element under a rule the substrate elements that carry it.
+        places: for each element under a rule the substrate elements that carry it. What nothing
+            carries (a VLink within one host) has no value, and no rule binds it.
 
     Returns:
         Choice to the index of its value in the feature's domain.
     """
     options: dict[Choice, frozenset[int]] = {}
     for choice, where in rules.allowed.items():
+        if not places[choice[0]]:
+            continue
         left = frozenset(range(len(rules.domain[choice[1]])))
         for element_id in places[choice[0]]:
             left &= where.get(element_id, frozenset())
@@ -278,8 +289,8 @@ def _narrow(
         if rule.feature != feature or member not in rule.members:
             continue
         for other in rule.members:
-            if other != member:
-                near = (other, feature)
+            near = (other, feature)
+            if other != member and near in out:
                 only = frozenset((value,))
                 out[near] = out[near] & only if rule.same else out[near] - only
     return out if all(out.values()) else None

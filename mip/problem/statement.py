@@ -109,7 +109,7 @@ class Weights:
 
     All but `constant` are non-negative. `carry` is a multiple of the VLink's bandwidth in Mbit/s
     in every objective shipped. `level` promises that `carry` is the same for every link and 0 for
-    all else, so that nobody has to ask about each.
+    all else, so that nobody has to ask about each; `whole` that every price is a whole number.
     """
 
     place: Callable[[Element, Element], float] = _nothing
@@ -118,6 +118,7 @@ class Weights:
     peak: float = 0.0
     constant: float = 0.0
     level: bool = False
+    whole: bool = False
 
     @property
     def additive(self) -> bool:

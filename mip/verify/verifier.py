@@ -321,7 +321,7 @@ class _Check:
             named = host.id in rule.targets
             kinds = [t for t in rule.targets if t.startswith("/")]
             if rule.kind is ConstraintKind.ON:
-                if not named and not any(hosts(host, t) for t in kinds):
+                if not named and not self._taken_as(self.ol.elements[member], host, kinds):
                     yield f"{member} is on {host.id}, which isn't among {', '.join(rule.targets)}"
             elif named or self._banned(self.ol.elements[member], host, kinds):
                 yield f"{member} is on {host.id}, which is excluded"
@@ -329,14 +329,25 @@ class _Check:
     def _banned(self, vnode: Element, host: Element, kinds: Sequence[str]) -> bool:
         if not self._provider(host.id):
             return any(types.fits(t, host.type) for t in kinds)
-        listed = host.features.get("types", ())
+        return all(any(types.fits(k, t) for k in kinds) for t in self._open(vnode, host))
+
+    def _taken_as(self, vnode: Element, host: Element, kinds: Sequence[str]) -> bool:
+        """Whether a host is of one of `kinds`, or a provider has one where the VNode can be."""
+        if not self._provider(host.id):
+            return any(hosts(host, t) for t in kinds)
+        return any(types.fits(k, t) for k in kinds for t in self._open(vnode, host))
+
+    def _open(self, vnode: Element, provider: Element) -> list[str]:
+        """The types that a provider lists and a VNode fits."""
+        listed = provider.features.get("types", ())
         offers = [str(t) for t in (listed if isinstance(listed, tuple) else (listed,))]
-        open_ = [t for t in offers if types.fits(vnode.type, t)]
-        return all(any(types.fits(k, t) for k in kinds) for t in open_)
+        return [t for t in offers if types.fits(vnode.type, t)]
 
     def _values(self, rule: Constraint, feature: str, members: Sequence[str]) -> Iterator[str]:
         values = []
         for member in members:
+            if not self._carriers(member):
+                continue
             chosen = self.result.chosen.get(member, {})
             if feature not in chosen:
                 yield f"{feature} of {member} is not settled"
@@ -354,13 +365,15 @@ class _Check:
         if not same and len(distinct) < len(values):
             yield f"{feature} of {', '.join(members)} should be different"
 
+    def _carriers(self, member: str) -> list[str]:
+        """A VNode's host, or the links on a VLink's path: none within one host, and so no value."""
+        if self.ol.elements[member].is_node:
+            return [h for h in (self.result.nodes.get(member),) if h in self.ul.elements and h]
+        path = self.result.links.get(member, ())
+        return [e for e in path if e in self.ul.elements and self.ul.elements[e].is_link]
+
     def _offered(self, member: str, feature: str, value: Scalar) -> bool:
-        if member in self.result.nodes:
-            places: list[str] = [self.result.nodes[member]]
-        else:
-            path = self.result.links.get(member, ())
-            places = [e for e in path if e in self.ul.elements and self.ul.elements[e].is_link]
-        for place in places:
+        for place in self._carriers(member):
             offer = feature_of(self.ul.elements[place], feature)
             if offer is ABSENT:
                 if feature != "provider" or value != self.ul.name:
