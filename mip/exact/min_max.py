@@ -32,6 +32,9 @@ _SHARE = 0.6
 _MOMENT_S = 0.2
 _NODES_S = 2.0
 _TOLERANCE = Fraction(1, 10**5)
+_ALIKE = Fraction(1, 10**9)
+"""Peaks this close to each other, as a share, are the same: no double tells more apart."""
+
 _PROBE_S = 1.0
 _PROBE_SHARE = 0.1
 _UNLIMITED_S = 60.0
@@ -49,7 +52,7 @@ def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
     """The lowest peak, and among those mappings a cheap one, the cheapest if time allows."""
     cost = surrogate(instance)
     if not placeable(instance, cost) or any(v.protection != "none" for v in instance.vlinks):
-        return solve_plain(instance, weights, search)
+        return _lowered(instance, weights, search)
     stepping = _Stepping(instance, cost, part_of(search, _SHARE))
     low = max(floor_of(instance), _floor_of_nodes(instance, search))
     best = stepping.at(low)
@@ -75,6 +78,43 @@ def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
             return finish(instance, weights, search, Found(Ending.FEASIBLE, best, bound))
         else:
             proven = below
+
+
+def _lowered(instance: Instance, weights: Weights, search: Search) -> Found:
+    """By the whole program; then, as its tolerance may hide a lower peak, by asking for one.
+
+    Model: (R9).
+    """
+    first = solve_plain(instance, weights, part_of(search, _SHARE))
+    if first.draft is None:
+        return first
+    cost = surrogate(instance)
+    stepping = _Stepping(instance, cost, search, placed=False)
+    best, low = first.draft, floor_of(instance)
+    while (high := peak_of(instance, best)) > low:
+        lower = stepping.at(high * (1 - _ALIKE), patient=True)
+        if lower is None:
+            break
+        best = lower
+        middle = (low + peak_of(instance, best)) / 2
+        lower = stepping.at(middle)
+        if lower is not None:
+            best = lower
+        elif not stepping.unsure:
+            low = middle
+    if stepping.unsure and high > low:
+        return Found(Ending.FEASIBLE, best, float(low) * weights.peak)
+    tight = scaled_down(instance, high)
+    found = solve_plain(tight, cost, _moment(search))
+    cheaper = [d for d in (found.draft, best) if d is not None]
+    draft = min(cheaper, key=lambda d: value_of(tight, cost, d))
+    return Found(Ending.OPTIMAL, draft, float(high) * weights.peak, cheapest=True)
+
+
+def _moment(search: Search) -> Search:
+    """For the cheapest among equals."""
+    left = search.clock.left()
+    return replace(search, clock=Clock(_TIE_S if left is None else min(_TIE_S, left * _TIE_SHARE)))
 
 
 def _halved(
@@ -120,9 +160,7 @@ def _cheapest(
 ) -> Found:
     """Prefer the cheapest mapping with the peak `share`, as far as the time lets."""
     tight = scaled_down(stepping.instance, share)
-    left = search.clock.left()
-    moment = Clock(_TIE_S if left is None else min(_TIE_S, left * _TIE_SHARE))
-    placed = PlacedSearch(tight, stepping.cost, replace(search, clock=moment))
+    placed = PlacedSearch(tight, stepping.cost, _moment(search))
     found = placed.run()
     draft = best
     if found is not None and found.draft is not None:
@@ -132,11 +170,15 @@ def _cheapest(
 
 @dataclass
 class _Stepping:
-    """Asks whether a peak can be kept; `unsure` once an answer took too long."""
+    """Asks whether a peak can be kept; `unsure` once an answer took too long.
+
+    Unless `placed`, the search over placements isn't the way.
+    """
 
     instance: Instance
     cost: Weights
     search: Search
+    placed: bool = True
     unsure: bool = False
 
     def at(self, share: Exact, *, patient: bool = False) -> Draft | None:
@@ -150,8 +192,10 @@ class _Stepping:
         if any(not p.candidates for p in tight.points):
             return None
         left = self.search.clock.left() or _UNLIMITED_S
-        moment = replace(self.search, clock=Clock(min(_MOMENT_S, left)))
-        found = PlacedSearch(tight, self.cost, moment, hurry=True).run()
+        found: Found | None = None
+        if self.placed:
+            moment = replace(self.search, clock=Clock(min(_MOMENT_S, left)))
+            found = PlacedSearch(tight, self.cost, moment, hurry=True).run()
         if found is None or (found.draft is None and found.ending is not Ending.INFEASIBLE):
             most = left if patient else max(_PROBE_S, left * _PROBE_SHARE)
             prober = replace(

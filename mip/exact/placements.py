@@ -225,13 +225,14 @@ class PlacedSearch:
         Raises:
             OutOfBudgetError: out of time, or nothing found far above the bound.
         """
-        usual = sum(_usual(table) for table in placing.pairs.values())
+        usual = sum(_usual(t) for t in (*placing.single, *placing.pairs.values()))
         base = max(abs(self.bound), _USUAL * usual, placing.step)
         rise = _RISE
         floor = self.bound
         end = floor + 2 * max(base, usual)
         while floor <= end:
-            self._ceiling = min(floor + base * rise, self._best_top(placing))
+            ceiling = floor + base * rise if base else float("inf")
+            self._ceiling = min(ceiling, self._best_top(placing))
             branching.run(self._ceiling, leaf, self._over)
             if self.best is not None and self._ceiling >= self._best_top(placing):
                 return
