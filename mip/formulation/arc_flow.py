@@ -327,6 +327,8 @@ class ArcFlow:
                     listed = self._listed(columns, commodity, v)
                     column = self.model.column(integer=False)
                     self.model.row({**listed.terms, column: -1.0}, -INFINITY, -listed.constant)
+                    if vlink.latency_min:
+                        self.model.row({**listed.terms, column: -1.0}, -listed.constant, INFINITY)
                     terms[column] = lag
                     slack[column] = float(lag)
             if terms and vlink.latency_max is not None:
@@ -504,6 +506,38 @@ class ArcFlow:
         for p in ends:
             terms[self.x[p][draft.places[p]]] = 1.0
         self.model.row(terms, -INFINITY, len(route.edges) + len(ends) - 1.0)
+
+    def cut_cycles(self, index: int, values: Sequence[float], *, backup: bool) -> bool:
+        """No flow of a VLink around what it goes around in a solution; whether there was any.
+
+        Cycles cost nothing where bandwidth does, and make a path seem to take its time.
+        """
+        cut = False
+        for flow in self._route_of(index, backup=backup).flows:
+            for cycle in self._cycles({a: c for a, c in flow.items() if values[c] > 0.5}):
+                self.model.row(dict.fromkeys(cycle, 1.0), -INFINITY, len(cycle) - 1.0)
+                cut = True
+        return cut
+
+    def _cycles(self, used: Mapping[Arc, int]) -> Iterator[list[int]]:
+        """The columns of each cycle of arcs in use, those that share a vertex once."""
+        edges = self.instance.network.edges
+        after: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for (e, back), column in used.items():
+            tail, head = (edges[e].v, edges[e].u) if back else (edges[e].u, edges[e].v)
+            after[tail].append((head, column))
+        done: set[int] = set()
+        for start in list(after):
+            way: list[int] = []
+            at: dict[int, int] = {}
+            v = start
+            while v not in done and v not in at and after[v]:
+                at[v] = len(way)
+                v, column = after[v].pop()
+                way.append(column)
+            if v in at:
+                yield way[at[v] :]
+            done.update(u for u in at if not after[u])
 
     def close_tree(self, index: int, edge: int, cycle: Sequence[int], *, backup: bool) -> None:
         """A tree has `edge` if it has both its ends, and never all edges of `cycle`.

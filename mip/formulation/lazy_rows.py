@@ -29,7 +29,8 @@ def mend(flow: ArcFlow, draft: Draft, values: Sequence[float]) -> bool:
         flow.cover_row(key, values)
     late = list(_late(flow, draft))
     for index, backup in late:
-        flow.forbid_route(index, draft, backup=backup)
+        if not flow.cut_cycles(index, values, backup=backup):
+            flow.forbid_route(index, draft, backup=backup)
     loops = list(_loops(flow, draft))
     for index, backup, edge, cycle in loops:
         flow.close_tree(index, edge, cycle, backup=backup)
