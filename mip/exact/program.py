@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mip.draft import Draft
 from mip.formulation.arc_flow import ArcFlow, Scope
 from mip.formulation.lazy_rows import mend
+from mip.formulation.reading import read
 from mip.instance.instance import Instance
 from mip.objectives import Weights
 from mip.solvers.linear import INFINITY, Ending, Limits, Progress, Solver
@@ -94,7 +95,7 @@ def solve_plain(
         outcome = search.solver.solve(flow.model, search.limits(), None, search.progress)
         if outcome.values is None:
             return Found(outcome.ending, None, outcome.bound)
-        draft = flow.read(outcome.values)
+        draft = read(flow, outcome.values)
         if not mend(flow, draft, outcome.values):
             return Found(outcome.ending, draft, outcome.bound)
         if search.clock.over():

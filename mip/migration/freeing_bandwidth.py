@@ -14,6 +14,7 @@ from mip.exact.placements import PlacedSearch, placeable
 from mip.exact.program import Clock, Search
 from mip.formulation.arc_flow import ArcFlow
 from mip.formulation.lazy_rows import mend
+from mip.formulation.reading import read
 from mip.instance.ground import Ground
 from mip.instance.instance import Instance, compile_instance
 from mip.migration.front import front, memory_moved
@@ -144,7 +145,7 @@ class FreeingBandwidth:
             outcome = prompt_solver().solve(flow.model, Limits(self.clock.left()))
             if outcome.values is None:
                 break
-            draft = flow.read(outcome.values)
+            draft = read(flow, outcome.values)
             if mend(flow, draft, outcome.values):
                 continue
             targets = targets_of(merged, instance, draft.places)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from mip.exact.host_count import nodes_alone
 from mip.exact.program import Clock
 from mip.formulation.arc_flow import ArcFlow, Scope
+from mip.formulation.reading import read
 from mip.instance.ground import Ground
 from mip.instance.instance import Instance, compile_instance
 from mip.migration.front import front, memory_moved
@@ -132,7 +133,7 @@ class _Programs:
         outcome = self._series.solve(float(hosts), clock.left())
         if outcome.values is None or (sure and outcome.ending is not Ending.OPTIMAL):
             return None
-        return self._flow.read(outcome.values).places
+        return read(self._flow, outcome.values).places
 
     def rule_out(self, places: Sequence[int]) -> None:
         """Never these places again."""
