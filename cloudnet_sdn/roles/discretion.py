@@ -19,7 +19,7 @@ _TEXTS = {
     Code.UNKNOWN_TARGET: "there is no such place",
 }
 _PLAIN = frozenset(
-    {Code.VLAN_TAKEN, Code.QUOTA, Code.POLICY, Code.PEER_AWAY}
+    {Code.VLAN_TAKEN, Code.QUOTA, Code.POLICY, Code.TIMEOUT, Code.PEER_AWAY}
 )  # written by the role itself, for everybody
 
 

@@ -261,8 +261,8 @@ class Mapping:
         if result.status is Status.INFEASIBLE:
             raise Refused(result.reasons)
         if result.status is Status.TIMEOUT:
-            text = f"timeout: no mapping was found within {limit:g} s; a smaller request may fit"
-            raise Refused([Reason(problem.request.name, Code.POLICY, text)])
+            text = f"no mapping was found within {limit:g} s; a smaller request may fit"
+            raise Refused([Reason(problem.request.name, Code.TIMEOUT, text)])
         return result
 
     def completed(self, asked: Graph, problem: Problem, result: Result) -> Graph:

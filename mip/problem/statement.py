@@ -36,6 +36,7 @@ class Code(enum.StrEnum):
     UNKNOWN_TARGET = "unknown-target"
     QUOTA = "quota"
     POLICY = "policy"
+    TIMEOUT = "timeout"
     PEER_AWAY = "peer-away"
 
 

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element as Xml
 
+from rdl.addresses import unusable
 from rdl.convert.topology import (
     Converted,
     ConvertError,
@@ -153,9 +154,10 @@ def _authority(urn: str) -> str:
 
 def _cidr(address: str, netmask: str) -> str | None:
     try:
-        return str(ipaddress.ip_interface(f"{address}/{netmask}" if netmask else address))
+        found = ipaddress.ip_interface(f"{address}/{netmask}" if netmask else address)
     except ValueError:
         return None
+    return None if unusable(found) else str(found)
 
 
 def _numbers(link: Xml, key: str) -> Iterator[float]:

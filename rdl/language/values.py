@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rdl import units
+from rdl.addresses import unusable
 from rdl.graph import Amount, Feature, NotIn, Range, Scalar
 from rdl.language.report import Place, Report, label, shown
 from rdl.language.text import Items, Keys, Node, Text, kind_of, value_of
@@ -326,12 +327,14 @@ def _address(value: str) -> str | None:
 
     _, slash, length = value.partition("/")
     try:
-        ipaddress.ip_interface(value)
+        found = ipaddress.ip_interface(value)
     except ValueError:
         return "is no address with prefix length, such as 10.0.0.1/24"
     if "%" in value or (slash and not length.isdigit()):
         return "is no address with prefix length, such as 10.0.0.1/24"
-    return None if slash else f"lacks its prefix length: write {value[:40]}/24 or the like"
+    if not slash:
+        return f"lacks its prefix length: write {value[:40]}/24 or the like"
+    return unusable(found)
 
 
 def _mac(value: str) -> str | None:
@@ -339,7 +342,13 @@ def _mac(value: str) -> str | None:
     good = len(parts) == 6 and all(
         len(p) == 2 and not p.strip("0123456789abcdefABCDEF") for p in parts
     )
-    return None if good else "is no MAC address, such as 02:00:00:00:00:01"
+    if not good:
+        return "is no MAC address, such as 02:00:00:00:00:01"
+    if not any(int(part, 16) for part in parts):
+        return "is the MAC address that stands for none: no interface can have it"
+    if int(parts[0], 16) & 1:
+        return "is the MAC address of a group: no interface can have it as its own"
+    return None
 
 
 _TEXTS: dict[Kind, tuple[str, Callable[[str], str | None]]] = {

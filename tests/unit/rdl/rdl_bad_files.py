@@ -207,6 +207,32 @@ BAD = [
         "elements.a.interfaces[0].features.mac", "is no MAC address"),
     one("address without prefix", canonical("  - {id: a, interfaces: [{id: a.x, features: {address: «10.0.0.1}}]}\n"),
         "elements.a.interfaces[0].features.address", "write 10.0.0.1/24"),
+    *(
+        one(f"mac {mac}", canonical(f"  - {{id: a, interfaces: [{{id: a.x, features: {{mac: «'{mac}'}}}}]}}\n"),
+            "elements.a.interfaces[0].features.mac", says, schema=False)
+        for mac, says in (
+            ("00:00:00:00:00:00", "no interface"),
+            ("01:00:5e:00:00:01", "of a group"),
+            ("ff:ff:ff:ff:ff:ff", "of a group"),
+            ("33:33:00:00:00:FB", "of a group"),
+        )
+    ),
+    *(
+        one(f"address {address}", pair(f"ends: [a, b], addresses: [«'{address}', 10.9.9.9/24]"),
+            "links.l.addresses[0]", says, schema=False)
+        for address, says in (
+            ("0.0.0.0/24", "stands for none"),
+            ("0.1.2.3/8", "no hosts"),
+            ("10.0.0.0/24", "network 10.0.0.0/24 itself"),
+            ("10.0.0.255/24", "broadcast address of the network"),
+            ("255.255.255.255/32", "broadcast address"),
+            ("127.0.0.1/8", "loopback"),
+            ("224.0.0.1/24", "of a group"),
+            ("::/64", "stands for none"),
+            ("::1/128", "loopback"),
+            ("ff02::1/64", "of a group"),
+        )
+    ),
     one("connection of three", canonical(TWO + LINK, "connections:\n  - «[a.0, l.0, b.0]\n  - [a.0, l.0]\n  - [b.0, l.1]\n"),
         "connections[0]", "a pair"),
     one("not declared", canonical(TWO + LINK, "connections: [[a.0, l.0], [b.0, l.1], [«a.9, l.0]]\n"),

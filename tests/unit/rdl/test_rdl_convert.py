@@ -242,3 +242,10 @@ links: {x: {ends: [h1, s]}, y: {ends: [s, h2]}}
     refs = {e["link-id"] for e in below["ietf-network-topology:link"]}
     assert {"x:h1", "x:s", "y:s", "y:h2"} == refs
     json.dumps(networks)
+
+
+def test_an_address_that_no_interface_can_have_is_left_out_of_a_request_and_told():
+    done = convert(RSPEC.replace("10.10.1.1", "10.10.1.0"), name="mine")
+    assert done.graph.elements["web"].interfaces[0].features == {}
+    assert "left out: web.if0: an address that is none" in done.notes
+    assert load_graph(dump(done.graph)) == done.graph
