@@ -14,10 +14,16 @@ TIMEOUT_S = 30.0
 
 
 class CommandFailedError(Exception):
-    """A tool ended with an error, is not installed or did not end in time."""
+    """A tool ended with an error, is not installed or did not end in time.
 
-    def __init__(self, argv: Sequence[str], text: str) -> None:
+    Attributes:
+        argv: the tool's command line.
+        told: what the owner of a VNode may know of it, '' for nothing: no name of the host's.
+    """
+
+    def __init__(self, argv: Sequence[str], text: str, told: str = "") -> None:
         self.argv = tuple(argv)
+        self.told = told
         super().__init__(f"{' '.join(argv)}: {text}")
 
 

@@ -68,6 +68,13 @@ class Seen:
 class Driver(Protocol):
     """One way to run VNodes. Every call may be repeated, and finishes what a killed one began."""
 
+    def check(self, spec: VNodeSpec) -> None:
+        """Whether such a VNode can be had here at all. Pure.
+
+        Raises:
+            BadRequest: it can't; `about` says which member it is, `INTERFACE.MEMBER` or `MEMBER`.
+        """
+
     def ensure(self, key: Key, spec: VNodeSpec) -> None:
         """The VNode and its ports exist as the spec says; whether it runs is left as it is."""
 
@@ -75,7 +82,11 @@ class Driver(Protocol):
         """Nothing of the VNode is left."""
 
     def power(self, key: Key, spec: VNodeSpec, *, on: bool) -> None:
-        """It runs, or it doesn't and nothing of it does; done when this returns."""
+        """It runs, or it doesn't and nothing of it does; done when this returns.
+
+        Raises:
+            CommandFailedError: it won't; `told` is what its owner may know of that.
+        """
 
     def observe(self, key: Key, spec: VNodeSpec) -> Seen:
         """The VNode as it is."""

@@ -89,7 +89,7 @@ class Methods:
                 "vnode.get",
                 lambda key: self._host().get(parse_key(key)),
                 _STRUCT,
-                "{key, state, reason, netns, ports: [{name, device, vlan, up}]}, as observed.",
+                "As seen: {key, state, reason, told, netns, ports: [{name, device, vlan, up}]}.",
             ),
             self._method("vnode.list", self._keys, ("array",), "Keys of VNodes, left-overs too."),
             self._method(

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from hostagent.spec import Key
 
-_DEVICE = re.compile(r"[A-Za-z0-9_-]{1,15}")
+_DEVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,14}")
+"""A leading hyphen would be an option of whatever tool is told the name."""
 
 
 def short_hash(*parts: str, digits: int = 10) -> str:
@@ -55,4 +56,4 @@ def inner(interface: str) -> str:
     """The device's name inside the VNode: the interface's where that is a device name."""
     if _DEVICE.fullmatch(interface) and interface not in {"lo", "all", "default"}:
         return interface
-    return f"{interface[:8]}-{short_hash(interface, digits=6)}"
+    return f"{interface[:8].lstrip('-') or 'if'}-{short_hash(interface, digits=6)}"

@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from hostagent import netns
+from hostagent import limits, netns
 from hostagent.bridge import BridgeGoneError
 from hostagent.command import CommandFailedError, batch, detach, run
 from hostagent.drivers import Host, Seen, SeenPort
@@ -31,7 +31,7 @@ _HOME = "/tmp"  # noqa: S108 - the VNode's own, mounted when it boots
 _CAPABILITIES = "-all,+net_admin,+net_raw,+net_bind_service"
 _LOOP = "while :; do sleep infinity & wait $!; done"  # reaps what loses its parent
 _BOOT = f"""set -e
-echo "$1" >/proc/sys/kernel/hostname
+printf '%s\\n' "$1" >/proc/sys/kernel/hostname
 umount --recursive --lazy /run/netns 2>/dev/null || :  # else it would keep others' alive
 for place in /tmp /run; do mount -t tmpfs -o mode=1777,size=64m tmpfs "$place"; done
 exec sh -c '{_LOOP}' {netns.INIT_MARK} "$1"
@@ -50,6 +50,10 @@ class NamespaceDriver:
     def __init__(self, host: Host) -> None:
         self._names = host.names
         self._bridge = host.bridge
+
+    def check(self, spec: VNodeSpec) -> None:
+        """See `Driver.check`."""
+        limits.check(spec)
 
     def ensure(self, key: Key, spec: VNodeSpec) -> None:
         """See `Driver.ensure`."""
@@ -93,7 +97,7 @@ class NamespaceDriver:
             present = netns.devices(name)
             batch(["ip", "-n", name], _down([device for device in present if device in wanted]))
         elif netns.init_of(name) is None:
-            batch(["ip", "-n", name], ["link set dev lo up", *_up(wanted, {})])
+            self._plug_up(name, wanted)
             self._boot(name, element_of(key))
 
     def observe(self, key: Key, spec: VNodeSpec) -> Seen:
@@ -219,6 +223,14 @@ class NamespaceDriver:
                     errors.seek(0)
                     raise CommandFailedError(argv, f"did not boot: {errors.read().strip()}")
                 time.sleep(0.005)
+
+    @staticmethod
+    def _plug_up(name: str, wanted: Mapping[str, InterfaceSpec]) -> None:
+        try:
+            batch(["ip", "-n", name], ["link set dev lo up", *_up(wanted, {})])
+        except CommandFailedError as exc:
+            told = "its interfaces don't come up with the addresses they shall have"
+            raise CommandFailedError(exc.argv, str(exc), told) from exc
 
     def _tag(self, key: Key) -> str:
         return f"{_OWNER} {self._names.owner} {key}"

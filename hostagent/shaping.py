@@ -7,11 +7,17 @@ VLink of the host would wait in it.
 
 from __future__ import annotations
 
+LEAST_BANDWIDTH = 1e3
+"""bit/s; below, a full frame takes longer than a dozen seconds, and a meter can't be set."""
+
 _FRAME = 1518
 _MIN_BURST = 3 * _FRAME
 _BURST_S = 0.004
 _QUEUE_S = 0.06
 _MIN_QUEUE = 16 * _FRAME
+
+MOST_BANDWIDTH = 5e11
+"""bit/s; above, burst and queue don't fit into the kernel's 32 bits of bytes."""
 
 
 def shape(device: str, bandwidth: float) -> str:

@@ -63,12 +63,14 @@ class Record:
         on: whether it is to run.
         step: what is under way.
         boot: the machine's boot during which it was last brought about.
+        why: why it was last not started, for its owner's eyes; '' where it was.
     """
 
     spec: VNodeSpec
     on: bool = False
     step: Step = Step.NOTHING
     boot: str = ""
+    why: str = ""
 
 
 def state_of(record: Record, seen: Seen) -> tuple[State, str]:
@@ -78,8 +80,15 @@ def state_of(record: Record, seen: Seen) -> tuple[State, str]:
     if seen.faults:
         return State.FAILED, "; ".join(seen.faults)
     if record.on and not seen.power:
-        return State.FAILED, "it has ended by itself"
+        return State.FAILED, told_of(record, seen)
     return (State.RUNNING if seen.power else State.STOPPED), ""
+
+
+def told_of(record: Record, seen: Seen) -> str:
+    """What its owner may know of why it doesn't run though it should; '' where that is fine."""
+    if record.step in _PASSING or seen.power or not record.on:
+        return ""
+    return record.why or "it has ended by itself"
 
 
 def this_boot() -> str:
@@ -139,9 +148,10 @@ class VNodes:
         """The VNode exists as `spec` says, stopped if it is new.
 
         Raises:
-            BadRequest: an uplink isn't one of this host's.
+            BadRequest: an uplink isn't one of this host's, or the driver can't ever have it so.
             Conflict: its tags would join VLinks that must stay apart.
         """
+        self._driver.check(spec)
         for one in spec.interfaces:
             if one.uplink and one.uplink not in self._uplinks:
                 raise BadRequest(f"{key}: this host has no uplink {one.uplink[:80]!r}")
@@ -176,7 +186,9 @@ class VNodes:
         return self._set(key, Step.CYCLE)
 
     def get(self, key: Key) -> dict[str, Any]:
-        """`{key, state, reason, netns, ports: [{name, device, vlan, up}]}`, as observed.
+        """`{key, state, reason, told, netns, ports: [{name, device, vlan, up}]}`, as observed.
+
+        `told` is what of the reason its owner may know: it names nothing of the host's.
 
         Raises:
             NotFound: there is nothing of that key.
@@ -186,10 +198,10 @@ class VNodes:
             if key not in self._driver.owned(tuple(self._known)):
                 raise NotFound(f"no VNode {key} here")
             return _answer(
-                key, State.FAILED, "left over: nobody says what it is to be", Seen(False)
+                key, (State.FAILED, "left over: nobody says what it is to be"), "", Seen(False)
             )
         seen = self._driver.observe(key, record.spec)
-        return _answer(key, *state_of(record, seen), seen)
+        return _answer(key, state_of(record, seen), told_of(record, seen), seen)
 
     def all_keys(self) -> list[Key]:
         """Keys of all VNodes, of what is under way and of what is left over."""
@@ -218,9 +230,10 @@ class VNodes:
                 self._write(key, replace(record, on=step is not Step.STOP, step=step))
             try:
                 self._take(key, step)
-            except (CloudnetError, CommandFailedError):
+            except (CloudnetError, CommandFailedError) as exc:
                 with self._lock:  # it isn't under way any more; what came of it is to be seen
-                    self._write(key, replace(self._known[key], step=Step.NOTHING))
+                    why = getattr(exc, "told", "") or "it could not be started"
+                    self._write(key, replace(self._known[key], step=Step.NOTHING, why=why))
                 raise
             return self.get(key)
 
@@ -239,7 +252,7 @@ class VNodes:
         if step in (Step.START, Step.CYCLE):
             self._driver.power(key, record.spec, on=True)
         with self._lock:
-            self._write(key, replace(record, step=Step.NOTHING, boot=self._boot))
+            self._write(key, replace(record, step=Step.NOTHING, boot=self._boot, why=""))
 
     def _write(self, key: Key, record: Record) -> None:
         self._records.put(key, _dump(record))
@@ -250,11 +263,12 @@ class VNodes:
         return self._one_at_a_time[hash(key) % _LOCKS]
 
 
-def _answer(key: Key, state: State, reason: str, seen: Seen) -> dict[str, Any]:
+def _answer(key: Key, state: tuple[State, str], told: str, seen: Seen) -> dict[str, Any]:
     return {
         "key": key,
-        "state": str(state),
-        "reason": reason,
+        "state": str(state[0]),
+        "reason": state[1],
+        "told": told,
         "netns": seen.netns,
         "ports": [
             {"name": p.name, "device": p.device, "vlan": p.vlan, "up": p.up} for p in seen.ports
@@ -268,8 +282,15 @@ def _dump(record: Record) -> dict[str, Any]:
         "on": record.on,
         "step": str(record.step),
         "boot": record.boot,
+        "why": record.why,
     }
 
 
 def _load(raw: dict[str, Any]) -> Record:
-    return Record(parse_spec(raw["spec"]), bool(raw["on"]), Step(raw["step"]), str(raw["boot"]))
+    return Record(
+        parse_spec(raw["spec"]),
+        bool(raw["on"]),
+        Step(raw["step"]),
+        str(raw["boot"]),
+        str(raw.get("why", "")),  # journals of earlier agents have none
+    )

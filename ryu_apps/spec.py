@@ -104,7 +104,8 @@ def parse_spec(raw: Any) -> VLinkSpec:
     _protection(raw, errors)
     hops, via = _path(raw.get("path", []), errors)
     if errors:
-        raise BadRequest("spec: " + "; ".join(errors))
+        about = "bandwidth" if all(e.startswith("bandwidth: ") for e in errors) else ""
+        raise BadRequest("spec: " + "; ".join(errors), about)
     return VLinkSpec(ends, bandwidth, hops, via)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from cloudnet_sdn.plugins.agents import Agents, agents_of
-from cloudnet_sdn.plugins.calls import shell
+from cloudnet_sdn.plugins.calls import beyond, shell
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Task, Transient
 from cloudnet_sdn.wire.faults import NotFound
@@ -46,7 +46,7 @@ class HostPlugin:
 
     def make(self, task: Task) -> Json:
         """Have the VNode and its ports made; it is stopped."""
-        with shell(task.target, task.elements):
+        with shell(task.target, task.elements, lambda path: _beyond(task, path)):
             got = self._agents.call(task.target, "vnode.put", task.spec["key"], task.spec["vnode"])
         return {"state": str(got.get("state", ""))}
 
@@ -69,7 +69,7 @@ class HostPlugin:
                 gone = Observation("failed", "it is gone")
                 return {vnode: gone, **dict.fromkeys(vlinks, gone)}
         state = str(got["state"])
-        seen = {vnode: Observation(state, _REASONS.get(state, ""))}
+        seen = {vnode: Observation(state, str(got.get("told") or _REASONS.get(state, "")))}
         ports = {str(p["name"]) for p in got.get("ports", [])}
         wanted = {i["name"] for i in task.spec["vnode"]["interfaces"]}
         well = wanted <= ports
@@ -119,7 +119,22 @@ class HostPlugin:
                 raise Transient(f"{task.target}: {exc}") from exc
 
 
-_REASONS = {"failed": "it ended by itself"}
+_REASONS = {"failed": "a part of it is gone"}
+
+
+def _beyond(task: Task, path: str) -> Reason | None:
+    """What to tell of a member of a VNode's spec that its agent can't ever do."""
+    vnode, *vlinks = task.elements
+    name, _, member = path.rpartition(".")
+    spec = task.spec["vnode"]
+    if not name:
+        return beyond(vnode, member, spec[member]) if member in spec else None
+    # One VLink for each interface, in the same order: no VNode is twice at one.
+    for interface, vlink in zip(spec["interfaces"], vlinks, strict=True):
+        if interface["name"] == name and member in interface:
+            element = vlink if member == "bandwidth" else vnode
+            return beyond(element, member, interface[member])
+    return None
 
 
 def vnode_spec(plan: Plan, vnode: Element, host: str) -> Json:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from cloudnet_sdn.plugins.calls import shell
+from cloudnet_sdn.plugins.calls import beyond, shell
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
 from cloudnet_sdn.roles.settings import Timing
@@ -55,7 +55,7 @@ class OpenFlowPlugin:
 
     def make(self, task: Task) -> Json:
         """Have the path set up; answers once every switch has confirmed."""
-        with shell(TARGET, task.elements):
+        with shell(TARGET, task.elements, lambda path: _beyond(task, path)):
             got = self._call("vlinks.put", task.spec["key"], task.spec["vlink"])
         if got["state"] != "up":
             raise Transient(f"{task.spec['key']} is {got['state']}: {got['reason']}")
@@ -107,6 +107,12 @@ class OpenFlowPlugin:
         looks = method in ("vlinks.get", "vlinks.list")
         timeout_s = self._timing.peer_s if looks else self._timing.shell_s
         return self._controller.call(method, *args, timeout_s=timeout_s)
+
+
+def _beyond(task: Task, path: str) -> Reason | None:
+    """What to tell of a member of a VLink's spec that the controller can't ever do."""
+    spec = task.spec["vlink"]
+    return beyond(task.elements[0], path, spec[path]) if path in spec else None
 
 
 def vlink_spec(

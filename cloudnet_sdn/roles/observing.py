@@ -127,6 +127,8 @@ def _under_way(entry: Entry, element: str, seen: Observation) -> Observation:
     wanted = entry.power.get(element)
     if wanted is None or entry.powered.get(element) == wanted:
         return seen
+    if seen.state == "failed" and entry.attempts:
+        return seen  # it was tried, and isn't under way before the next try
     if wanted == STOPPED:
         return Observation("stopping") if seen.state == "running" else seen
     return Observation("starting") if seen.state in ("stopped", "failed") else seen

@@ -187,6 +187,9 @@ class Working:
             if problem.shown is not None:
                 told = self._mapping.told(offer.owner, view)
                 reasons = tuple(discreet(reasons, problem.request, told))
+            if learned.unavailable:
+                # It did fit before: what is away took the places of that type.
+                reasons = tuple(r for r in reasons if r.code is not Code.TYPE)
             raise Refused([*view.away, *learned.reasons, *reasons]) from exc
         overlay = self._mapping.completed(graph, problem, result)
         return Solved(view, problem, result, anchors, overlay)

@@ -52,9 +52,30 @@ class CloudnetError(Exception):
 
 
 class BadRequest(CloudnetError):
-    """The document or the arguments are invalid; where it's a document, with line and column."""
+    """The document or the arguments are invalid; where it's a document, with line and column.
+
+    Attributes:
+        about: what of the arguments this end can't ever bring about, well-formed as it is: a path
+            such as `web-db.bandwidth`. Shells say so; '' where it is left open.
+    """
 
     code = 400
+    _form = re.compile(r"(?s)(.*) \(about ([A-Za-z0-9_.-]+)\)")
+
+    def __init__(self, text: str, about: str = "") -> None:
+        super().__init__(text)
+        self.about = about
+
+    @property
+    def fault_text(self) -> str:
+        """`TEXT (about PATH)`, or the text alone."""
+        return f"{self.text} (about {self.about})" if self.about else self.text
+
+    @classmethod
+    def from_text(cls, text: str) -> BadRequest:
+        """Reads the path back, where there is one."""
+        found = cls._form.fullmatch(text)
+        return cls(found[1], found[2]) if found else cls(text)
 
 
 class Unauthenticated(CloudnetError):

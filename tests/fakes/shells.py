@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudnet_sdn.wire.faults import Conflict, NotFound
+from cloudnet_sdn.wire.faults import BadRequest, Conflict, Internal, NotFound
 from cloudnet_sdn.wire.rpc import Method, Service
+from hostagent import limits
 from hostagent.spec import VNodeSpec, parse_key, parse_spec
 from rdl.graph import Graph
 from ryu_apps.spec import VLinkSpec, parse_id
@@ -31,11 +32,18 @@ class FakeVNode:
 
 @dataclass
 class FakeAgent:
-    """The agent of one host or tunnel bridge."""
+    """The agent of one host or tunnel bridge.
+
+    Attributes:
+        unbootable: VNodes on which the host's tools fail when they are started.
+        foreign: MAC addresses that the host can't give to any interface.
+    """
 
     vnodes: dict[str, FakeVNode] = field(default_factory=dict)
     admitted: dict[str, tuple[str, int]] = field(default_factory=dict)
     tunnel_up: bool = True
+    unbootable: set[str] = field(default_factory=set)
+    foreign: set[str] = field(default_factory=set)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def service(self) -> Service:
@@ -57,6 +65,10 @@ class FakeAgent:
 
     def put(self, key: str, raw: dict[str, Any]) -> dict[str, Any]:
         spec = parse_spec(raw)
+        limits.check(spec)
+        for interface in spec.interfaces:
+            if interface.mac in self.foreign:
+                raise BadRequest("not on this host", f"{interface.name}.mac")
         for other, vnode in self.vnodes.items():
             taken = {i.mac for i in vnode.spec.interfaces}
             if other != key and taken & {i.mac for i in spec.interfaces}:
@@ -71,6 +83,9 @@ class FakeAgent:
 
     def start(self, key: str) -> dict[str, Any]:
         vnode = self._vnode(key)
+        if key.rpartition(".")[2] in self.unbootable:
+            vnode.state = "failed"
+            raise Internal("a tool failed on the host")
         if vnode.state != "running":
             vnode.state, vnode.boots = "running", vnode.boots + 1
         return self.get(key)
@@ -86,7 +101,8 @@ class FakeAgent:
     def get(self, key: str) -> dict[str, Any]:
         vnode = self._vnode(key)
         ports = [{"name": i.name, "vlan": i.vlan, "up": True} for i in vnode.spec.interfaces]
-        return {"key": key, "state": vnode.state, "reason": "", "ports": ports}
+        told = "it could not be started" if vnode.state == "failed" else ""
+        return {"key": key, "state": vnode.state, "reason": told, "told": told, "ports": ports}
 
     def console(self, key: str) -> dict[str, str]:
         if self._vnode(key).state != "running":

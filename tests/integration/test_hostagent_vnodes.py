@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -15,6 +16,7 @@ from hostagent_support import Agent, Lab, Tap, gets_what_is_reserved, spec, tool
 from cloudnet_sdn.wire.client import Client
 from cloudnet_sdn.wire.faults import BadRequest, Conflict, Forbidden, NotFound
 from hostagent.names import Names
+from hostagent.shaping import LEAST_BANDWIDTH, MOST_BANDWIDTH
 from hostagent.spec import Key
 
 pytestmark = pytest.mark.ovs
@@ -90,6 +92,52 @@ def test_a_vnode_has_the_address_mac_and_device_it_was_given(hosts, clean):
     assert "10.0.0.1" in [one["local"] for one in seen["addr_info"]]
     port = agent.call("vnode.get", "shop.web")["ports"]
     assert port == [{"name": "web-db", "device": "web-db", "vlan": 7, "up": True}]
+
+
+@pytest.mark.parametrize("bandwidth", [LEAST_BANDWIDTH, 1234.5, MOST_BANDWIDTH])
+def test_the_kernel_takes_every_bandwidth_within_the_limits(hosts, clean, bandwidth):
+    agent, _ = hosts[0]
+    running(agent, "shop.web", {"name": "e", "vlan": 7, "bandwidth": bandwidth})
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1/0", "10.0.0.0/31", "10.0.0.1/32", "fd00::1/127"])
+def test_the_kernel_takes_every_length_of_a_prefix(hosts, clean, address):
+    agent, _ = hosts[0]
+    running(agent, "shop.web", {"name": "e", "vlan": 7, "address": address})
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        ("bandwidth", 1.0),
+        ("bandwidth", 1e12),
+        ("address", "ff02::1/64"),
+        ("mac", "00:00:00:00:00:00"),
+    ],
+)
+def test_what_the_kernel_would_not_take_is_refused_by_its_name(hosts, clean, member):
+    agent, _ = hosts[0]
+    with pytest.raises(BadRequest) as refused:
+        agent.call("vnode.put", "shop.web", spec({"name": "e", "vlan": 7, member[0]: member[1]}))
+    assert refused.value.about == f"e.{member[0]}"
+    assert agent.call("vnode.list") == []
+
+
+@pytest.mark.parametrize("name", ["-e", "-", "-n", "_", "n" * 63, "lo", "all"])
+def test_any_name_of_the_language_is_one_of_a_vnode_and_of_its_interface(hosts, clean, name):
+    """Names that are an option, a device or too long for one elsewhere."""
+    agent, _ = hosts[0]
+    netns = running(agent, f"shop.{name}", {"name": name, "vlan": 7})
+    (pid,) = _first_processes(netns)
+    host_name = tool("nsenter", "--target", pid, "--uts", "uname", "-n").strip()
+    assert host_name == name
+
+
+def _first_processes(netns: str) -> list[str]:
+    """What is process 1 of its own process namespace there."""
+    pids = tool("ip", "netns", "pids", netns).split()
+    inner = {p: Path(f"/proc/{p}/status").read_text() for p in pids}
+    return [p for p, text in inner.items() if re.search(r"^NSpid:.*\t1$", text, re.MULTILINE)]
 
 
 def test_uplinks_trunk_exactly_the_tags_in_use(hosts, clean):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudnet_sdn.wire.faults import Conflict, NotFound
+from cloudnet_sdn.wire.faults import BadRequest, Conflict, NotFound
 from hostagent.command import CommandFailedError
 from hostagent.drivers import Seen, SeenPort
 from hostagent.records import Records
@@ -18,6 +18,8 @@ from hostagent.spec import InterfaceSpec, Key, VNodeSpec
 from hostagent.vnodes import VNodes
 
 WEB, DB = Key("shop.web"), Key("shop.db")
+ODD = 7.0
+"""A bandwidth that this machine can't do."""
 
 
 class Killed(BaseException):
@@ -46,6 +48,11 @@ class Machine:
         self.on: set[Key] = set()
         self.cycles = 0
         self.broken = False
+        self.unbootable = ""
+
+    def check(self, spec):
+        if any(i.bandwidth == ODD for i in spec.interfaces):
+            raise BadRequest("not that", "e.bandwidth")
 
     def ensure(self, key, spec):
         have = self.parts.setdefault(key, set())
@@ -67,6 +74,8 @@ class Machine:
 
     def power(self, key, spec, *, on):
         self.effect()
+        if on and self.unbootable:
+            raise CommandFailedError(["ip"], "cv1234: no", self.unbootable)
         if on and key not in self.on:
             self.on.add(key)
             self.cycles += 1
@@ -247,6 +256,34 @@ def test_a_start_that_fails_leaves_a_failed_vnode_not_one_that_starts_for_ever(w
     assert agent.get(WEB)["state"] == "failed"
     world.machine.broken = False
     assert agent.start(WEB)["state"] == "running"
+
+
+def test_why_a_vnode_was_not_started_is_kept_until_it_is(world):
+    agent = world.agent()
+    agent.put(WEB, vnode(5))
+    world.machine.unbootable = "its address can't be set"
+    with pytest.raises(CommandFailedError):
+        agent.start(WEB)
+    got = world.agent().get(WEB)
+    assert (got["state"], got["reason"], got["told"]) == (
+        "failed",
+        "its address can't be set",
+        "its address can't be set",
+    )
+    world.machine.unbootable = ""
+    got = agent.start(WEB)
+    assert (got["state"], got["told"]) == ("running", "")
+    world.machine.on.clear()
+    assert agent.get(WEB)["told"] == "it has ended by itself"
+
+
+def test_what_the_driver_cannot_do_is_refused_before_anything_is_written(world):
+    agent = world.agent()
+    odd = VNodeSpec(interfaces=(InterfaceSpec("e", vlan=5, bandwidth=ODD),))
+    with pytest.raises(BadRequest) as refused:
+        agent.put(WEB, odd)
+    assert refused.value.about == "e.bandwidth"
+    assert world.agent().all_keys() == []
 
 
 def test_a_leftover_is_listed_failed_and_deletable(world):

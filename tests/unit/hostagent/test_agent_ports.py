@@ -69,6 +69,8 @@ def test_names_differ_between_hosts_vnodes_and_interfaces():
 def test_an_interface_keeps_its_name_where_it_can():
     assert inner("web-db") == "web-db"
     assert inner("lo") != "lo"
+    assert not inner("-e").startswith("-")
+    assert not inner("-" * 20).startswith("-")
     assert inner("a-very-long-interface-1") != inner("a-very-long-interface-2")
 
 
