@@ -7,10 +7,15 @@ MappingError
 ├── SolverError             a solver broke down
 ├── WrongMappingError       the verifier turned a mapping down: our fault
 ├── SendingError            what can't be handed to a process of its own
-└── StateError              a state directory can't be read
+└── StateError              a state directory can't be read, or isn't whole
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+MAX_FAULTS = 100
+"""The faults of a state directory that are told at most."""
 
 
 class MappingError(Exception):
@@ -57,4 +62,17 @@ class SendingError(MappingError):
 
 
 class StateError(MappingError):
-    """A state directory can't be read."""
+    """A state directory can't be read, or isn't whole on its substrate.
+
+    Attributes:
+        faults: everything that is wrong, each with its file.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        more = len(self.faults) - MAX_FAULTS
+        lines = [*self.faults[:MAX_FAULTS], *([f"... and {more} more"] if more > 0 else [])]
+        super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[type[StateError], tuple[tuple[str, ...]]]:
+        return type(self), (self.faults,)

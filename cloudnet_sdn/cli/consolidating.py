@@ -68,13 +68,14 @@ def consolidate(
     """
     from mip.migration.consolidate import consolidate as answer
     from mip.migration.plan import plan_dict
-    from mip.problem.state import read_state
     from mip.problem.statement import Options
+    from mip.standing import standing
 
+    ground = read_graph(substrate, Layer.UNDERLAY)
     with working("looking for moves"):
         found = answer(
-            read_graph(substrate, Layer.UNDERLAY),
-            read_state(state),
+            ground,
+            standing(state, ground),
             free,
             of,
             Options(time_limit=time_limit),

@@ -6,7 +6,7 @@
 | `Failed`, fault 404, 429, 500, an offer that failed, anything unforeseen | 1 failed |
 | `click.UsageError`, fault 400 where no document was sent, a bad configuration file | 2 usage |
 | an embedding that is infeasible, an offer that was refused | 3 cannot be embedded or refused |
-| `rdl.errors.RdlError`, faults 400 and 413 where a document was sent | 4 invalid document |
+| `RdlError`, `StateError`, faults 400 and 413 where a document was sent | 4 invalid document |
 | faults 503, 504 | 5 a peer can't be reached |
 | faults 409, 410 | 6 conflict |
 | faults 401, 403 | 7 not allowed |
@@ -81,11 +81,12 @@ def explain(error: BaseException) -> tuple[str, Exit]:
         return _os_error(error), Exit.FAILED
     from cloudnet_sdn.profile import ProfileError
     from cloudnet_sdn.wire.faults import CloudnetError
+    from mip.errors import StateError
     from rdl.errors import RdlError
 
     if isinstance(error, CloudnetError):
         return error.fault_text or f"fault {error.code}", BY_FAULT.get(error.code, Exit.FAILED)
-    if isinstance(error, RdlError):
+    if isinstance(error, RdlError | StateError):
         return str(error), Exit.INVALID
     if isinstance(error, ProfileError):
         return str(error), Exit.USAGE

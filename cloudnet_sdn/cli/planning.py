@@ -68,13 +68,14 @@ def plan(
     from mip.errors import UnknownMethodError, UnknownObjectiveError
     from mip.mapping import map_request, mapping_graph
     from mip.problem.plan import EXIT_CODES, plan_dict
-    from mip.problem.state import read_state
     from mip.problem.statement import Options, Problem
+    from mip.standing import standing
 
+    ground = read_graph(substrate, Layer.UNDERLAY)
     problem = Problem(
-        substrate=read_graph(substrate, Layer.UNDERLAY),
+        substrate=ground,
         request=read_graph(request, Layer.OVERLAY),
-        embedded=read_state(state) if state else (),
+        embedded=standing(state, ground) if state else (),
     )
     options = Options(objective=objective, method=method, time_limit=time_limit, gap=gap)
     try:

@@ -272,7 +272,7 @@ def test_state_reads_pairs(tmp_path: Path) -> None:
 def test_state_says_what_is_missing(tmp_path: Path) -> None:
     """Half a pair is an error, as is no directory."""
     (tmp_path / "shop.overlay.yaml").write_text(OVERLAY)
-    with pytest.raises(StateError, match=r"shop\.mapping\.yaml is missing"):
+    with pytest.raises(StateError, match=r"shop\.mapping\.yaml: missing"):
         read_state(tmp_path)
     with pytest.raises(StateError, match="not a directory"):
         read_state(tmp_path / "none")
