@@ -6,10 +6,12 @@ import datetime as dt
 import errno
 import ipaddress
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -20,6 +22,10 @@ from cloudnet_sdn.wire.tls import TlsFiles
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 AUTHORITY_DAYS = 3650
 DAYS = 397
+_MOST_NAME = 64
+"""Of a common name (RFC 5280, appendix A.1)."""
+
+_HOST = re.compile(r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 _SKEW = dt.timedelta(minutes=5)
 
 
@@ -35,8 +41,11 @@ def init_authority(directory: Path, name: str, *, days: int = AUTHORITY_DAYS) ->
         The path of `ca.pem`.
 
     Raises:
+        ValueError: `name` can't stand in a certificate.
         FileExistsError: there is an authority in it; another one would make its certificates void.
     """
+    if not 1 <= len(name) <= _MOST_NAME or not name.isprintable():
+        raise ValueError(f"1 to {_MOST_NAME} printable characters are wanted")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (directory / "ca.key").exists() or (directory / "ca.pem").exists():
         raise FileExistsError(errno.EEXIST, "there is an authority already", str(directory))
@@ -77,20 +86,18 @@ def issue(
         The three files.
 
     Raises:
-        ValueError: no such URI.
+        ValueError: no such URI or host, or files of an authority that are none.
         FileNotFoundError: `directory` has no authority.
     """
     caller = Caller.parse(uri)
-    authority = x509.load_pem_x509_certificate((directory / "ca.pem").read_bytes())
-    signer = serialization.load_pem_private_key((directory / "ca.key").read_bytes(), None)
-    if not isinstance(signer, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{directory / 'ca.key'} is no EC key")  # noqa: TRY004  a file's fault
+    authority, signer = _authority(directory)
+    names_of_hosts = [_host(h) for h in hosts]
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, caller.name)])
     names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(caller.uri)]
     purposes = [ExtendedKeyUsageOID.CLIENT_AUTH]
     if caller.kind is Kind.ROLE:
-        names += [_host(h) for h in hosts]
+        names += names_of_hosts
         purposes.append(ExtendedKeyUsageOID.SERVER_AUTH)
     certificate = (
         _builder(subject, authority.subject, key.public_key(), days, authority.not_valid_after_utc)
@@ -110,6 +117,24 @@ def issue(
         cert=_write(out / "cert.pem", certificate.public_bytes(serialization.Encoding.PEM)),
         key=_write(out / "key.pem", _pem(key), mode=0o600),
     )
+
+
+def _authority(directory: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """The certificate and the key of the authority in a folder."""
+    certificate, key = directory / "ca.pem", directory / "ca.key"
+    try:
+        authority = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except ValueError as exc:
+        raise ValueError(f"{certificate}: no PEM certificate") from exc
+    try:
+        signer = serialization.load_pem_private_key(key.read_bytes(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+        raise ValueError(f"{key}: no PEM key without a passphrase") from exc
+    if not isinstance(signer, ec.EllipticCurvePrivateKey):
+        raise ValueError(f"{key}: no EC key")  # noqa: TRY004  a file's fault
+    if signer.public_key() != authority.public_key():
+        raise ValueError(f"{key}: not the key of {certificate}")
+    return authority, signer
 
 
 def _builder(
@@ -154,6 +179,9 @@ def _host(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
+        if not _HOST.fullmatch(name):
+            text = f"host: {name[:80]!r} is neither an address nor a DNS name"
+            raise ValueError(text) from None
         return x509.DNSName(name)
 
 

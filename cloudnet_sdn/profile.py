@@ -16,18 +16,21 @@ option, the variable `CLOUDNET_AT` … `CLOUDNET_KEY`, the profile. Profiles sta
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from cloudnet_sdn.wire.configuration import (
+    ConfigurationError,
+    is_loopback,
+    parse_url,
+    read_toml,
+)
 from cloudnet_sdn.wire.tls import TlsFiles
 
 SETTINGS = ("at", "ca", "cert", "key")
 SYSTEM_FILE = Path("/etc/cloudnet-sdn/config.toml")
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class ProfileError(Exception):
@@ -80,13 +83,12 @@ def load(paths: Sequence[Path]) -> Profiles:
     by_name: dict[str, Mapping[str, str]] = {}
     default: str | None = None
     for path in paths:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        if not path.exists():
             continue
-        except (OSError, UnicodeDecodeError) as error:
+        try:
+            one = _parse(read_toml(path), path)
+        except ConfigurationError as error:
             raise ProfileError(f"{path}: {error}") from error
-        one = _parse(text, path)
         by_name = {**one.by_name, **by_name}
         default = default or one.default
     return Profiles(by_name, default)
@@ -120,31 +122,35 @@ def resolve(
 
 
 def _tls(settings: Mapping[str, str]) -> TlsFiles | None:
-    url = urlsplit(settings["at"])
-    if url.scheme == "http":
-        if url.hostname not in LOOPBACK:
+    try:
+        scheme, host, _ = parse_url(settings["at"])
+    except ConfigurationError as error:
+        raise ProfileError(f"--at: {error}") from error
+    if scheme == "http":
+        if not is_loopback(host):
             raise ProfileError(f"{settings['at']}: plain HTTP is for loopback alone; use https://")
         return None
-    if url.scheme != "https" or not url.hostname:
-        raise ProfileError(f"{settings['at']!r} is no URL of a role: https://HOST:PORT/RPC2")
     missing = [f"--{name}" for name in SETTINGS[1:] if not settings[name]]
     if missing:
         raise ProfileError(
             f"{settings['at']}: {', '.join(missing)} missing (or CLOUDNET_CA, CLOUDNET_CERT, "
             "CLOUDNET_KEY, or a profile)"
         )
-    ca, cert, key = (Path(settings[name]).expanduser() for name in SETTINGS[1:])
+    ca, cert, key = (_file(settings[name]) for name in SETTINGS[1:])
     for path in (ca, cert, key):
         if not path.is_file():
             raise ProfileError(f"{path}: no such file")
     return TlsFiles(ca=ca, cert=cert, key=key)
 
 
-def _parse(text: str, path: Path) -> Profiles:
+def _file(name: str) -> Path:
     try:
-        data: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{path}: {error}") from error
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise ProfileError(f"{name}: nobody of that name has a home here") from error
+
+
+def _parse(data: Mapping[str, Any], path: Path) -> Profiles:
     unknown = sorted(set(data) - {"default", "profile"})
     if unknown:
         raise ProfileError(f"{path}: unknown key {unknown[0]!r}")
@@ -163,6 +169,4 @@ def _profile(name: str, table: object, path: Path) -> Mapping[str, str]:
             raise ProfileError(f"{path}: profile {name!r}: unknown key {key!r}")
         if not isinstance(value, str):
             raise ProfileError(f"{path}: profile {name!r}: `{key}` must be a string")
-    return {
-        k: v if k == "at" else str(path.parent / Path(v).expanduser()) for k, v in table.items()
-    }
+    return {k: v if k == "at" else str(path.parent / _file(v)) for k, v in table.items()}

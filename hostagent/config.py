@@ -37,12 +37,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudnet_sdn.wire.configuration import (
+    ConfigurationError,
+    listening_troubles,
+    plain,
+    read_toml,
+    tls_trouble,
+)
 from cloudnet_sdn.wire.tls import TlsFiles
 from hostagent.bridge import DEFAULT_DB
 
@@ -50,7 +56,12 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:]+)\]|(?P<four>[0-9.]+))(?::(?P<port>[0-9]{1,5}))?")
 _FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){31}")
+_DATABASE = re.compile(r"unix:[!-~]+|(?:tcp|ssl):[!-~]+:[0-9]{1,5}")
 _TUNNEL_PORT = 1194
+
+
+_WORDS = {str: "text", int: "a whole number", list: "a list", dict: "a table"}
+_LEAST_FRAGMENT, _MOST_FRAGMENT = 500, 65_000
 
 
 class ConfigError(Exception):
@@ -150,13 +161,34 @@ def load(path: Path) -> Config:
         ConfigError: it can't be read, is no TOML, or says something that can't be used.
     """
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raw = read_toml(path)
+    except ConfigurationError as exc:
         raise ConfigError(f"{path}: {exc}") from exc
     try:
         return _config(_Table(raw, "", path.resolve().parent))
     except ConfigError as exc:
         raise ConfigError(f"{path}: {exc}") from exc
+
+
+def obstacles(config: Config) -> list[str]:
+    """What this machine hasn't got that the configuration names, each with its key."""
+    found = []
+    if why := tls_trouble(config.tls):
+        found.append(f"tls: {why}")
+    places = [("listen", config.listen.host, config.listen.port)]
+    if config.bridge is not None:
+        places.append(("console.listen", config.consoles.host, config.consoles.port))
+    found += listening_troubles(places)
+    for tunnel in config.tunnels:
+        for key in ("cert", "key", "ca"):
+            file = getattr(tunnel, key)
+            if file is not None and not file.is_file():
+                found.append(f"tunnel {tunnel.name}: {key}: {file}: no such file")
+    try:
+        config.state.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        found.append(f"state: {config.state}: {plain(exc)}")
+    return found
 
 
 class _Table:
@@ -178,7 +210,10 @@ class _Table:
         return int(value)
 
     def path(self, name: str) -> Path:
-        return self._base / self.text(name)
+        text = self.text(name)
+        if not text or "\0" in text:
+            raise ConfigError(f"{self._at(name)}: the name of a file is expected")
+        return self._base / text
 
     def optional_path(self, name: str) -> Path | None:
         return self.path(name) if name in self._raw else None
@@ -231,7 +266,7 @@ class _Table:
         if value is None:
             raise ConfigError(f"{self._at(name)} is missing")
         if not isinstance(value, kind):
-            raise ConfigError(f"{self._at(name)}: not a {kind.__name__}")
+            raise ConfigError(f"{self._at(name)}: {_WORDS[kind]} is expected")
         return value
 
     def _at(self, name: str) -> str:
@@ -267,9 +302,12 @@ def _bridge(table: _Table) -> BridgeConfig:
     bridge = BridgeConfig(
         name=table.matching("name", _DEVICE),
         uplinks=table.names("uplinks"),
-        db=table.text("db", DEFAULT_DB),
+        db=table.matching("db", _DATABASE, DEFAULT_DB),
     )
     table.done()
+    for uplink in bridge.uplinks:
+        if not _DEVICE.fullmatch(uplink):
+            raise ConfigError(f"bridge.uplinks: {uplink[:80]!r} can't be the name of a port")
     return bridge
 
 
@@ -296,6 +334,12 @@ def _tunnel(table: _Table) -> TunnelConfig:
         raise ConfigError(f"tunnel {tunnel.name}: either peer_fingerprint or ca says whom to trust")
     if tunnel.peer_fingerprint and not _FINGERPRINT.fullmatch(tunnel.peer_fingerprint):
         raise ConfigError(f"tunnel {tunnel.name}: peer_fingerprint is 32 hex octets joined by ':'")
+    if tunnel.fragment and not _LEAST_FRAGMENT <= tunnel.fragment <= _MOST_FRAGMENT:
+        text = f"0 (off) or {_LEAST_FRAGMENT} to {_MOST_FRAGMENT} bytes are possible"
+        raise ConfigError(f"tunnel {tunnel.name}: fragment: {text}")
+    for key in ("local", "remote"):
+        if getattr(tunnel, key).port == 0:
+            raise ConfigError(f"tunnel {tunnel.name}: {key}: a port from 1 to 65535 is expected")
     if tunnel.tls not in ("server", "client"):
         raise ConfigError(f"tunnel {tunnel.name}: tls is 'server' or 'client'")
     return tunnel

@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+from cloudnet_sdn.wire.configuration import plain
 from cloudnet_sdn.wire.faults import CloudnetError, PeerAway
 from cloudnet_sdn.wire.identity import Caller, Kind
 from cloudnet_sdn.wire.rpc import Service
@@ -73,7 +74,9 @@ class Agent:
             )
             listen = config.listen
             self._server = Server(Service(methods.table()), listen.host, listen.port, config.tls)
-        except (OSError, ValueError) as exc:
+        except OSError as exc:
+            raise ConfigError(f"{exc.filename or config.state}: {plain(exc)}") from exc
+        except ValueError as exc:
             raise ConfigError(str(exc)) from exc
 
     @property
@@ -175,12 +178,20 @@ def main(config_path: Path, *, purging: bool = False) -> int:
         if purging:
             purge(config)
             return 0
+        found = configuration.obstacles(config)
+        for one in found:
+            log.error("%s: %s", config_path, one)
+        if found:
+            return 2
         agent = Agent(config)
         agent.start()
     except ConfigError as exc:
         log.error("%s", exc)  # noqa: TRY400 - the message says it all
         return 2
-    except (OSError, CloudnetError, CommandFailedError) as exc:
+    except OSError as exc:
+        log.error("can't serve: %s: %s", exc.filename or config_path, plain(exc))  # noqa: TRY400
+        return 1
+    except (CloudnetError, CommandFailedError) as exc:
         log.error("can't serve: %s", exc)  # noqa: TRY400
         return 1
     ending.wait()

@@ -45,13 +45,16 @@ def patch() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the controller as the command line says, until a signal; answers the exit code."""
     patch()
-    from ryu_apps.settings import SettingsError, parse_arguments
+    from ryu_apps.settings import SettingsError, obstacles, parse_arguments
 
     try:
-        return run(parse_arguments(sys.argv[1:] if arguments is None else arguments))
+        settings = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+        found = obstacles(settings)
     except SettingsError as exc:
-        print(f"cloudnet controller: {exc}", file=sys.stderr)
-        return _EXIT_USAGE
+        found = [str(exc)]
+    for line in found:
+        print(f"cloudnet controller: {line}", file=sys.stderr)
+    return _EXIT_USAGE if found else run(settings)
 
 
 def run(settings: Settings) -> int:
@@ -62,6 +65,8 @@ def run(settings: Settings) -> int:
     from ryu.base.app_manager import AppManager
     from ryu.lib import hub
 
+    from cloudnet_sdn.wire.configuration import plain
+
     stop = hub.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -71,7 +76,13 @@ def run(settings: Settings) -> int:
     try:
         _check_free(settings)
         manager.instantiate_apps(settings=settings, **manager.create_contexts())
-    except (OSError, ValueError, sqlite3.Error) as exc:
+    except sqlite3.Error as exc:
+        print(f"cloudnet controller: store: {settings.store}: {exc}", file=sys.stderr)
+        return _EXIT_USAGE
+    except OSError as exc:
+        print(f"cloudnet controller: {plain(exc)}", file=sys.stderr)
+        return _EXIT_FAILED
+    except ValueError as exc:
         print(f"cloudnet controller: {exc}", file=sys.stderr)
         return _EXIT_FAILED
     logging.getLogger(__name__).info(

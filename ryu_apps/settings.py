@@ -31,14 +31,21 @@ from __future__ import annotations
 
 import argparse
 import os
-import tomllib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from cloudnet_sdn.wire.configuration import (
+    ConfigurationError,
+    folder_trouble,
+    is_loopback,
+    listening_troubles,
+    parse_listen,
+    read_toml,
+    tls_trouble,
+)
 from cloudnet_sdn.wire.identity import Caller
 from cloudnet_sdn.wire.tls import TlsFiles
 from ryu_apps.compile import Guard
@@ -49,6 +56,12 @@ from ryu_apps.topology import Capacities
 
 CONFIG_VARIABLE = "CLOUDNET_CONTROLLER_CONFIG"
 """Names the file under a plain ryu-manager, which takes no options of ours."""
+
+
+_MOST = 1e15
+"""No bit/s and no seconds of a controller are more."""
+
+_DPID = re.compile(r"[0-9a-fA-F]{16}")
 
 
 class SettingsError(Exception):
@@ -135,18 +148,36 @@ def settings_of(document: Mapping[str, Any], folder: Path = Path()) -> Settings:
         store=_store(reader.text("store", settings.store), folder),
         policy=_policy(reader, capacity, limits),
     )
-    url = urlsplit(reader.text("api", ("https" if result.tls else "http") + "://127.0.0.1:8643"))
+    api = reader.text("api", ("https" if result.tls else "http") + "://127.0.0.1:8643")
     for part in (reader, tls, capacity, limits):
         part.finish()
-    return _checked(result, url.scheme, Address(url.hostname or "", _port(url, "api")))
+    scheme, _, place = api.partition("://")
+    if scheme not in ("http", "https"):
+        raise SettingsError("api: http://HOST:PORT or https://HOST:PORT is wanted")
+    return _checked(result, scheme, _address(place.removesuffix("/RPC2").rstrip("/"), "api"))
+
+
+def obstacles(settings: Settings) -> list[str]:
+    """What this machine hasn't got that the settings name, each with its key."""
+    found = []
+    if settings.tls is not None and (why := tls_trouble(settings.tls)):
+        found.append(f"tls: {why}")
+    listen, api = settings.listen, settings.api
+    places = [("listen", listen.host, listen.port), ("api", api.host, api.port)]
+    found += listening_troubles(places)
+    if settings.store.startswith("sqlite:///"):
+        file = Path(settings.store.removeprefix("sqlite:///"))
+        if why := folder_trouble(file.parent):
+            found.append(f"store: {why}")
+        elif file.is_dir():
+            found.append(f"store: {file}: a file is wanted, this is a directory")
+    return found
 
 
 def _checked(settings: Settings, scheme: str, api: Address) -> Settings:
-    if scheme not in ("http", "https") or not api.host:
-        raise SettingsError("api: http://HOST:PORT or https://HOST:PORT is wanted")
     if (scheme == "https") != (settings.tls is not None):
         raise SettingsError("api: https needs [tls], and [tls] https")
-    if scheme == "http" and not _is_loopback(api.host):
+    if scheme == "http" and not is_loopback(api.host):
         raise SettingsError("api: plain http is for loopback only; use https and [tls]")
     if scheme == "https" and not settings.callers:
         raise SettingsError("callers: over https, say who may call")
@@ -200,8 +231,8 @@ class _Reader:
 
     def number(self, key: str, default: float) -> float:
         value = self._get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-            raise SettingsError(f"{self._where}{key}: a number from 0 is wanted")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
+            raise SettingsError(f"{self._where}{key}: a number from 0 to {_MOST:g} is wanted")
         return float(value)
 
     def span(self, key: str, default: tuple[int, int], highest: int) -> tuple[int, int]:
@@ -231,33 +262,16 @@ class _Reader:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        return read_toml(path)
+    except ConfigurationError as exc:
         raise SettingsError(f"{path}: {exc}") from exc
 
 
 def _address(text: str, where: str) -> Address:
-    url = urlsplit(f"//{text}")
-    if not url.hostname:
-        raise SettingsError(f"{where}: HOST:PORT is wanted")
-    return Address(url.hostname, _port(url, where))
-
-
-def _port(url: Any, where: str) -> int:
     try:
-        port: int | None = url.port
-    except ValueError:
-        port = None
-    if port is None:
-        raise SettingsError(f"{where}: a port is wanted")
-    return port
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return Address(*parse_listen(text))
+    except ConfigurationError as exc:
+        raise SettingsError(f"{where}: {exc}") from exc
 
 
 def _tls(reader: _Reader, folder: Path) -> TlsFiles | None:
@@ -286,6 +300,6 @@ def _store(url: str, folder: Path) -> str:
 
 def _place(key: str) -> tuple[Dpid, PortRef]:
     dpid, _, port = key.partition(":")
-    if len(dpid) != 16 or not port:
+    if not _DPID.fullmatch(dpid) or not port or not port.isascii():
         raise SettingsError(f"capacity.ports: {key!r} is no DPID:PORT")
     return Dpid(dpid.lower()), int(port) if port.isdecimal() else port

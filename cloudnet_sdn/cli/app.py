@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -124,10 +125,13 @@ def cli() -> None:
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line and answer its exit code; no traceback reaches the user."""
+    _print_anything()
     try:
         result = cli.main(
             args=None if argv is None else list(argv), prog_name="cloudnet", standalone_mode=False
         )
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what can't be written must be known before the exit code is
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return Exit.USAGE
@@ -143,11 +147,19 @@ def run(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("CLOUDNET_TRACEBACK"):
             traceback.print_exc()
+        if isinstance(error, OSError) and error.filename is None:
+            _let_the_pipe_go()  # it may be stdout that is full
         message, code = explain(error)
         # Errors of a document begin with FILE:LINE:COLUMN, as editors expect.
         click.echo(message if code is Exit.INVALID else f"cloudnet: {message}", err=True)
         return code
     return result if isinstance(result, int) else Exit.DONE
+
+
+def _print_anything() -> None:
+    """Let stdout write what its encoding lacks by escapes: names of files may be any bytes."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _let_the_pipe_go() -> None:

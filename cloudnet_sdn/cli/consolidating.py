@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cloudnet_sdn.cli.documents import FILE, read_graph
+from cloudnet_sdn.cli.numbers import Finite
 from cloudnet_sdn.cli.outcome import Exit
 from cloudnet_sdn.cli.output import Format, emit, format_option, output_option, pairs, rows
 from cloudnet_sdn.cli.progress import working
@@ -44,7 +45,7 @@ def _share(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 )
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(positive=True),
     default=TIME_LIMIT_S,
     show_default=True,
     metavar="S",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cloudnet_sdn.cli.outcome import Exit, Failed
 from cloudnet_sdn.cli.output import Format, emit, format_option, pairs
 from cloudnet_sdn.cli.progress import working
 
@@ -33,9 +34,13 @@ def upgrade(config: Path | None, url: str | None, fmt: Format) -> None:
     elif url is None or config is not None:
         raise click.UsageError("give either --config or --url")
     from cloudnet_sdn.store import upgrade as schema
+    from cloudnet_sdn.store.engine import StoreError
 
-    with working("upgrading"):
-        before, after = schema.upgrade(url)
+    try:
+        with working("upgrading"):
+            before, after = schema.upgrade(url)
+    except StoreError as error:
+        raise Failed(str(error), Exit.USAGE) from error
     data = {"before": before, "after": after}
     emit(fmt, data, lambda: pairs({**data, "before": before or "nothing"}))
 
@@ -46,4 +51,4 @@ def _store_of(config: Path) -> str:
     try:
         return load(config).store.url
     except SettingsError as error:
-        raise click.UsageError(str(error)) from error
+        raise Failed(str(error), Exit.USAGE) from error

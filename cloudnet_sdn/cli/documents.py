@@ -22,6 +22,8 @@ FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 def read_bytes(name: str) -> bytes:
     """What a file or stdin holds; of endless input just more than the language takes."""
     if name == STDIN:
+        if sys.stdin is None:
+            raise click.UsageError("standard input is closed; name a file instead of -")
         return sys.stdin.buffer.read(MOST_BYTES + 1)
     with Path(name).open("rb") as file:
         return file.read(MOST_BYTES + 1)

@@ -11,6 +11,7 @@ import click
 from cloudnet_sdn.cli.connect import connected
 from cloudnet_sdn.cli.documents import FILE, read_text
 from cloudnet_sdn.cli.moment import MOMENT
+from cloudnet_sdn.cli.numbers import Finite
 from cloudnet_sdn.cli.outcome import Exit, Failed, document_sent
 from cloudnet_sdn.cli.output import Format, emit, format_option, pairs, rows, talk
 from cloudnet_sdn.cli.progress import working
@@ -28,7 +29,7 @@ ENDS = {
 
 TIMEOUT = click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
+    type=Finite(),
     default=300.0,
     show_default=True,
     metavar="S",

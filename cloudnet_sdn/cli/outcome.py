@@ -4,7 +4,7 @@
 | --- | --- |
 | nothing | 0 done |
 | `Failed`, fault 404, 429, 500, an offer that failed, anything unforeseen | 1 failed |
-| `click.UsageError`, fault 400 where no document was sent, a bad configuration file | 2 usage |
+| `click.UsageError`, fault 400 where no document was sent, a bad configuration or file | 2 usage |
 | an embedding that is infeasible, an offer that was refused | 3 cannot be embedded or refused |
 | `RdlError`, `StateError`, faults 400 and 413 where a document was sent | 4 invalid document |
 | faults 503, 504 | 5 a peer can't be reached |
@@ -17,6 +17,8 @@ Ctrl-C ends with 130, as shells expect.
 from __future__ import annotations
 
 import enum
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -52,6 +54,24 @@ BY_FAULT = {
 }
 
 
+OURS = "this should not have happened, and is no fault of yours (CLOUDNET_TRACEBACK=1 tells more)"
+
+_NAMED = frozenset(
+    {
+        errno.ENOENT,
+        errno.EISDIR,
+        errno.ENOTDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EEXIST,
+    }
+)
+"""What the system says of a file that was named and can't be had."""
+
+
 class Failed(click.ClickException):
     """A command that ends with `code` and says why on stderr."""
 
@@ -78,10 +98,10 @@ def explain(error: BaseException) -> tuple[str, Exit]:
     if isinstance(error, click.ClickException):
         return error.format_message(), Exit(error.exit_code)
     if isinstance(error, OSError):
-        return _os_error(error), Exit.FAILED
+        return _os_error(error)
     from cloudnet_sdn.profile import ProfileError
     from cloudnet_sdn.wire.faults import CloudnetError
-    from mip.errors import StateError
+    from mip.errors import MappingError, StateError
     from rdl.errors import RdlError
 
     if isinstance(error, CloudnetError):
@@ -90,10 +110,14 @@ def explain(error: BaseException) -> tuple[str, Exit]:
         return str(error), Exit.INVALID
     if isinstance(error, ProfileError):
         return str(error), Exit.USAGE
-    return f"unforeseen {type(error).__name__}: {error}", Exit.FAILED
+    if isinstance(error, MappingError):
+        return f"the solver broke down: {error}", Exit.FAILED
+    return f"{OURS}: {error}", Exit.FAILED
 
 
-def _os_error(error: OSError) -> str:
+def _os_error(error: OSError) -> tuple[str, Exit]:
+    """A file that was named and isn't to be had is the command line's fault, a full disk isn't."""
+    code = Exit.USAGE if error.filename and error.errno in _NAMED else Exit.FAILED
     if error.filename is not None and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
+        return f"{os.fsdecode(error.filename)}: {error.strerror}", code
+    return error.strerror or str(error), code

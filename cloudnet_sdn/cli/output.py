@@ -99,7 +99,7 @@ def talk(text: str) -> None:
 
 def colourful() -> bool:
     """Whether stdout is a terminal whose user did not ask for plain text."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _plain(cell: object) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cloudnet_sdn.cli.numbers import LIFETIME
 from cloudnet_sdn.cli.outcome import Exit, Failed
 from cloudnet_sdn.cli.output import Format, emit, format_option, pairs, talk
 
@@ -24,7 +25,7 @@ def pki() -> None:
 @pki.command()
 @click.argument("directory", type=FOLDER)
 @click.option("--name", default="CloudNet federation", show_default=True, help="For people.")
-@click.option("--days", type=click.IntRange(min=1), help="How long it is good.")
+@click.option("--days", type=LIFETIME, help="How long it is good.")
 @format_option
 def init(directory: Path, name: str, days: int | None, fmt: Format) -> None:
     """Make an authority in DIRECTORY: ca.pem, which may be shown, and ca.key, which may not."""
@@ -34,6 +35,8 @@ def init(directory: Path, name: str, days: int | None, fmt: Format) -> None:
         ca = init_authority(directory, name, days=days or AUTHORITY_DAYS)
     except FileExistsError as error:
         raise Failed(f"{directory}: there is an authority already", Exit.CONFLICT) from error
+    except ValueError as error:
+        raise Failed(f"--name: {error}", Exit.USAGE) from error
     data = {"ca": str(ca.absolute()), "key": str((directory / "ca.key").absolute())}
     emit(fmt, data, lambda: pairs(data))
 
@@ -44,7 +47,7 @@ def init(directory: Path, name: str, days: int | None, fmt: Format) -> None:
 @click.option("--out", type=FOLDER, required=True, help="Folder for ca.pem, cert.pem, key.pem.")
 @click.option("--host", "hosts", multiple=True, metavar="NAME", help="Where a role's servers are "
               "(DNS name or address); may be repeated.  [default: this machine]")  # fmt: skip
-@click.option("--days", type=click.IntRange(min=1), help="How long it is good.")
+@click.option("--days", type=LIFETIME, help="How long it is good.")
 @format_option
 def issue(
     *, directory: Path, uri: str, out: Path, hosts: tuple[str, ...], days: int | None, fmt: Format
@@ -60,9 +63,9 @@ def issue(
         files = sign(directory, uri, out=out, hosts=hosts or LOCAL_HOSTS, days=days or DAYS)
     except FileNotFoundError as error:
         text = f"{directory}: there is no authority; make one with: cloudnet pki init {directory}"
-        raise Failed(text) from error
+        raise Failed(text, Exit.USAGE) from error
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        raise Failed(str(error), Exit.USAGE) from error
     data = {"ca": files.ca, "cert": files.cert, "key": files.key}
     shown = {name: str(path.absolute()) for name, path in data.items()}
     emit(fmt, shown, lambda: pairs(shown))

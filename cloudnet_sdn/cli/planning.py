@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cloudnet_sdn.cli.documents import FILE, read_graph
+from cloudnet_sdn.cli.numbers import Finite
 from cloudnet_sdn.cli.output import Format, emit, format_option, output_option, pairs, rows
 from cloudnet_sdn.cli.progress import Say, working
 from rdl.graph import Layer
@@ -27,7 +28,7 @@ TIME_LIMIT_S = 30.0
 @click.option("--objective", default="cost", show_default=True, help="cost, balance, compact, …")
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(positive=True),
     default=TIME_LIMIT_S,
     show_default=True,
     metavar="S",
@@ -35,7 +36,7 @@ TIME_LIMIT_S = 30.0
 )
 @click.option(
     "--gap",
-    type=click.FloatRange(min=0),
+    type=Finite(),
     default=0.0,
     show_default=True,
     help="Stop within this share of the optimum; 0 proves it.",

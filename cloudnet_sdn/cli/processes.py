@@ -12,6 +12,8 @@ from typing import NoReturn
 
 import click
 
+from cloudnet_sdn.cli.outcome import Exit, Failed
+
 CONFIG = click.option(
     "--config",
     "config",
@@ -81,14 +83,20 @@ def _serve(config: Path, kind: str) -> int:
     from cloudnet_sdn.roles.settings import SettingsError, load
 
     try:
-        found = load(config).kind
+        settings = load(config)
     except SettingsError as error:
-        raise click.UsageError(str(error)) from error
-    if found != kind:
-        raise click.UsageError(f"{config}: this is the configuration of a {found}, not of a {kind}")
-    from cloudnet_sdn.roles.serve import serve
+        raise Failed(str(error), Exit.USAGE) from error
+    if settings.kind != kind:
+        text = f"{config}: kind: this is the configuration of a {settings.kind}, not of a {kind}"
+        raise Failed(text, Exit.USAGE)
+    from cloudnet_sdn.roles.serve import SubstrateError, serve
 
-    return int(serve(config) or 0)
+    try:
+        return serve(settings)
+    except SubstrateError as error:
+        raise Failed(str(error), Exit.INVALID) from error
+    except SettingsError as error:
+        raise Failed(str(error.within(config)), Exit.USAGE) from error
 
 
 def _become(module: str, config: Path | None, rest: tuple[str, ...]) -> NoReturn:

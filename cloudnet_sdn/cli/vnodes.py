@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cloudnet_sdn.cli.connect import connected
+from cloudnet_sdn.cli.numbers import Finite
 from cloudnet_sdn.cli.outcome import Failed
 from cloudnet_sdn.cli.output import Format, emit, format_option, pairs, rows
 from cloudnet_sdn.cli.progress import working
@@ -21,7 +22,7 @@ def _power_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for add in (
         connected,
         format_option,
-        click.option("--timeout", type=click.FloatRange(min=0), default=120.0, show_default=True,
+        click.option("--timeout", type=Finite(), default=120.0, show_default=True,
                      metavar="S", help="The longest that --wait waits, in seconds."),
         click.option("--wait", is_flag=True, help="Until every VNode has got there."),
         click.argument("vnodes", nargs=-1, metavar="[VNODE]..."),

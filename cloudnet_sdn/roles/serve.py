@@ -13,6 +13,7 @@ from cloudnet_sdn.console import ConsoleProxy
 from cloudnet_sdn.plugins.registry import Context, Extension, build, installed
 from cloudnet_sdn.ports import Clock, Embedder, Rpc
 from cloudnet_sdn.roles.access import Access
+from cloudnet_sdn.roles.checking import obstacles
 from cloudnet_sdn.roles.clock import SystemClock
 from cloudnet_sdn.roles.documents import parse_underlay
 from cloudnet_sdn.roles.embedding import Embedding
@@ -25,13 +26,14 @@ from cloudnet_sdn.roles.operating import Operating
 from cloudnet_sdn.roles.provisioning import Provisioning
 from cloudnet_sdn.roles.reconcile import Reconciler
 from cloudnet_sdn.roles.reservation import Reserving
-from cloudnet_sdn.roles.settings import RoleKind, Settings, SettingsError, load
+from cloudnet_sdn.roles.settings import RoleKind, Settings, SettingsError
 from cloudnet_sdn.roles.working import Working
 from cloudnet_sdn.store import substrate
-from cloudnet_sdn.store.engine import Store, create_engine
+from cloudnet_sdn.store.engine import Store, StoreError, create_engine
 from cloudnet_sdn.store.upgrade import upgrade_engine
 from cloudnet_sdn.wire.client import Client
-from cloudnet_sdn.wire.faults import BadRequest
+from cloudnet_sdn.wire.configuration import plain
+from cloudnet_sdn.wire.faults import BadRequest, TooLarge
 from cloudnet_sdn.wire.rpc import Service
 from cloudnet_sdn.wire.server import Server
 from cloudnet_sdn.wire.tls import TlsFiles
@@ -92,6 +94,7 @@ class Role:
 
         Raises:
             SettingsError: the substrate can't be read, or the files of TLS.
+            StoreError: the database can't be used.
         """
         clock = clock or SystemClock()
         engine = create_engine(settings.store.url)
@@ -193,24 +196,33 @@ class Role:
         self.store.close()
 
 
-def serve(config: Path) -> int:
-    """Serve the role that `config` describes until SIGTERM or SIGINT; answers the exit code."""
+class SubstrateError(SettingsError):
+    """The substrate document that the configuration names is invalid."""
+
+
+def serve(settings: Settings) -> int:
+    """Serve a role until SIGTERM or SIGINT; answers the exit code.
+
+    Raises:
+        SettingsError: this machine hasn't got what the configuration names.
+        SubstrateError: its substrate document is invalid.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
+    if problems := obstacles(settings):
+        raise SettingsError(*problems)
     try:
-        role = Role(load(config))
-    except SettingsError as exc:
-        log.critical("%s", exc)
-        return 1
+        role = Role(settings)
+    except StoreError as exc:
+        raise SettingsError(f"store.url: {exc}") from exc
     try:
         role.start()
         ended.wait()
-    except OSError as exc:
-        log.critical("can't listen: %s", exc)
-        return 1
+    except OSError as exc:  # somebody took a port since the look at it
+        raise SettingsError(f"api.listen, console.listen: {plain(exc)}") from exc
     finally:
         role.stop()
     return 0
@@ -240,10 +252,13 @@ def _load_substrate(store: Store, file: Path, clock: Clock) -> None:
     """Load the configured substrate where it isn't what was loaded from there last."""
     try:
         graph = parse_underlay(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"substrate.file: {exc}") from exc
-    except BadRequest as exc:
-        raise SettingsError(f"{file}: {exc.text}") from exc
+    except OSError as exc:
+        raise SettingsError(f"substrate.file: {file}: {plain(exc)}") from exc
+    except UnicodeDecodeError as exc:
+        raise SubstrateError(f"{file}: this is no UTF-8 text (byte {exc.start})") from exc
+    except (BadRequest, TooLarge) as exc:
+        lines = exc.text.splitlines()
+        raise SubstrateError(*(f"{file}: {line}" for line in lines)) from exc
     text = dump(graph)
     with store.write() as conn:
         last = substrate.newest(conn, substrate.Source.FILE)

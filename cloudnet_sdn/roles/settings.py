@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -15,12 +14,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloudnet_sdn.wire.identity import Caller
+from cloudnet_sdn.roles.checking import contradictions
+from cloudnet_sdn.wire.configuration import ConfigurationError, parse_listen, read_toml
 from cloudnet_sdn.wire.tls import TlsFiles
+
+MOST = 1e6
+"""No number of seconds or hours in a configuration means more."""
 
 
 class SettingsError(ValueError):
-    """The configuration can't be taken; says the file, the key and what is wrong."""
+    """The configuration can't be taken; says the file, the key and what is wrong.
+
+    Attributes:
+        problems: everything that is wrong, each with its key.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+    def within(self, file: Path) -> SettingsError:
+        """The same, said of a file."""
+        return SettingsError(*(f"{file}: {problem}" for problem in self.problems))
 
 
 class RoleKind(enum.StrEnum):
@@ -45,12 +60,12 @@ class Listen:
     @property
     def host(self) -> str:
         """The address."""
-        return self.listen.rpartition(":")[0].strip("[]")
+        return parse_listen(self.listen)[0]
 
     @property
     def port(self) -> int:
         """The port."""
-        return int(self.listen.rpartition(":")[2])
+        return parse_listen(self.listen)[1]
 
 
 @dataclass(frozen=True)
@@ -240,14 +255,10 @@ def load(path: Path) -> Settings:
         SettingsError: it can't be read or taken.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise SettingsError(f"{path}: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"{path}: {exc}") from exc
-    try:
-        return parse(table, path.resolve().parent)
+        return parse(read_toml(path), path.resolve().parent)
     except SettingsError as exc:
+        raise exc.within(path) from exc
+    except ConfigurationError as exc:
         raise SettingsError(f"{path}: {exc}") from exc
 
 
@@ -258,53 +269,9 @@ def parse(table: Mapping[str, Any], base: Path) -> Settings:
         SettingsError: unknown or missing keys, values of the wrong kind, what doesn't fit.
     """
     settings: Settings = _record(Settings, table, "", base)
-    for problem in _problems(settings):
-        raise SettingsError(problem)
+    if problems := contradictions(settings):
+        raise SettingsError(*problems)
     return settings
-
-
-def _problems(settings: Settings) -> list[str]:
-    found = []
-    if settings.kind is RoleKind.VNP and (settings.agents or settings.controller):
-        found.append("agents, controller: a VNP has none")
-    if settings.kind is RoleKind.PIP and (settings.pip or settings.transit):
-        found.append("pip, transit: a PIP has none")
-    if (settings.agents or settings.controller) and settings.internal is None:
-        secure = [u for u in settings.agents.values() if u.startswith("https:")]
-        if secure or (settings.controller and settings.controller.url.startswith("https:")):
-            found.append("internal: TLS files are needed to reach agents and controller")
-    providers = [p.name for p in settings.pip]
-    if len(set(providers)) != len(providers):
-        found.append("pip: a name occurs twice")
-    for transit in settings.transit:
-        if len(transit.ends) != 2:
-            found.append(f"transit.{transit.id}: it has two ends")
-        found += [
-            f"transit.{transit.id}: {end} is at no provider of ours"
-            for end in transit.ends
-            if end.partition(".")[0] not in providers
-        ]
-    return found + _grant_problems(settings.grant)
-
-
-def _grant_problems(grants: tuple[Grant, ...]) -> list[str]:
-    found = []
-    for number, grant in enumerate(grants):
-        try:
-            Caller.parse(grant.caller)
-        except ValueError as exc:
-            found.append(f"grant {number + 1}: caller: {exc}")
-        if not 2 <= grant.vlan.min <= grant.vlan.max <= 4094:
-            found.append(f"grant {number + 1}: vlan: a range within 2 to 4094 is wanted")
-        found += [
-            f"grant {number + 1}: its tags overlap with those of {other.caller}"
-            for other in grants[:number]
-            if other.endpoint == grant.endpoint
-            and other.caller != grant.caller
-            and other.vlan.min <= grant.vlan.max
-            and grant.vlan.min <= other.vlan.max
-        ]
-    return found
 
 
 def _record(kind: Any, table: Any, where: str, base: Path) -> Any:
@@ -312,17 +279,22 @@ def _record(kind: Any, table: Any, where: str, base: Path) -> Any:
         raise SettingsError(f"{where}: a table is wanted")
     hints = typing.get_type_hints(kind)
     fields = {f.name: f for f in dataclasses.fields(kind)}
-    unknown = sorted(set(table) - set(fields))
-    if unknown:
-        raise SettingsError(
-            f"{_path(where, unknown[0])}: unknown key; there are {', '.join(fields)}"
-        )
+    known = ", ".join(fields)
+    problems = [
+        f"{_path(where, name)}: unknown key; there are {known}"
+        for name in sorted(set(table) - set(fields))
+    ]
     values = {}
     for name, spec in fields.items():
         if name in table:
-            values[name] = _value(hints[name], table[name], _path(where, name), base)
+            try:
+                values[name] = _value(hints[name], table[name], _path(where, name), base)
+            except SettingsError as exc:
+                problems += exc.problems
         elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
-            raise SettingsError(f"{_path(where, name)}: missing")
+            problems.append(f"{_path(where, name)}: missing")
+    if problems:
+        raise SettingsError(*problems)
     return kind(**values)
 
 
@@ -348,10 +320,10 @@ def _value(kind: Any, value: Any, where: str, base: Path) -> Any:
 
 
 def _scalar(kind: Any, value: Any, where: str, base: Path) -> Any:
-    if kind is Path and isinstance(value, str):
+    if kind is Path and isinstance(value, str) and "\0" not in value:
         return base / value
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return _number(value, where)
     if issubclass(kind, enum.StrEnum) and isinstance(value, str):
         if value not in set(kind):
             raise SettingsError(f"{where}: {value!r} is none of {', '.join(kind)}")
@@ -360,3 +332,10 @@ def _scalar(kind: Any, value: Any, where: str, base: Path) -> Any:
         return value
     wanted = {str: "text", int: "a whole number", bool: "true or false", Path: "a path"}
     raise SettingsError(f"{where}: {wanted.get(kind, 'a number')} is wanted, not {value!r}")
+
+
+def _number(value: float, where: str) -> float:
+    if not 0 <= value <= MOST:
+        said = str(value)[:40]
+        raise SettingsError(f"{where}: a number from 0 to {MOST:g} is wanted, not {said}")
+    return float(value)

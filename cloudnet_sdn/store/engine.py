@@ -10,9 +10,12 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+
+from cloudnet_sdn.wire.configuration import folder_trouble
 
 BUSY_TIMEOUT_S = 30.0
 _POOL: dict[str, Any] = {"pool_size": 16, "max_overflow": 48}
@@ -20,10 +23,48 @@ _POOL: dict[str, Any] = {"pool_size": 16, "max_overflow": 48}
 _WRITES = "cloudnet_writes"
 
 
+class StoreError(Exception):
+    """The database can't be used; says why in plain words, without its password."""
+
+
 def create_engine(url: str) -> sa.Engine:
-    """An engine for `url`, such as `sqlite:////var/lib/cloudnet/berlin.db`."""
-    if sa.make_url(url).get_backend_name() != "sqlite":
+    """An engine for `url`, such as `sqlite:////var/lib/cloudnet/berlin.db`.
+
+    Raises:
+        StoreError: it is no URL of a database that can be used here.
+    """
+    try:
+        return _engine(url)
+    except (sa.exc.ArgumentError, ValueError) as exc:
+        text = (
+            "a store's URL is wanted: sqlite:////PATH, mysql+pymysql://… or postgresql+psycopg://…"
+        )
+        raise StoreError(text) from exc
+    except ModuleNotFoundError as exc:
+        text = f"the driver {exc.name} isn't installed (pip install 'cloudnet-sdn[mariadb]', …)"
+        raise StoreError(text) from exc
+
+
+def trouble(engine: sa.Engine, error: sa.exc.DBAPIError) -> StoreError:
+    """What a driver's error means, in plain words."""
+    url = engine.url
+    if url.get_backend_name() != "sqlite":
+        said = str(error.orig.args[-1]) if error.orig is not None and error.orig.args else ""
+        return StoreError(f"{url.render_as_string(hide_password=True)}: {said.strip()}")
+    file = Path(url.database or "")
+    if why := folder_trouble(file.parent):
+        return StoreError(why)
+    if file.is_dir():
+        return StoreError(f"{file}: a file is wanted, this is a directory")
+    return StoreError(f"{file}: {error.orig}")
+
+
+def _engine(url: str) -> sa.Engine:
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite":
         return sa.create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", **_POOL)
+    if parsed.database in (None, "", ":memory:"):
+        raise StoreError("a store outlives its process: name a file, sqlite:////PATH")
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, **_POOL)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)

@@ -9,9 +9,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 import cloudnet_sdn.migrations
-from cloudnet_sdn.store.engine import create_engine
+from cloudnet_sdn.store.engine import StoreError, create_engine, trouble
 
 
 def _config() -> Config:
@@ -26,6 +27,9 @@ def upgrade(url: str) -> tuple[str, str]:
 
     Returns:
         The schema's version before ('' for a new database) and after.
+
+    Raises:
+        StoreError: as `upgrade_engine`.
     """
     engine = create_engine(url)
     try:
@@ -35,7 +39,22 @@ def upgrade(url: str) -> tuple[str, str]:
 
 
 def upgrade_engine(engine: sa.Engine) -> tuple[str, str]:
-    """As `upgrade`, on an engine."""
+    """As `upgrade`, on an engine.
+
+    Raises:
+        StoreError: the database can't be reached or written, or isn't one of this version's.
+    """
+    try:
+        return _upgrade(engine)
+    except sa.exc.DBAPIError as exc:
+        raise trouble(engine, exc) from exc
+    except CommandError as exc:
+        shown = engine.url.render_as_string(hide_password=True)
+        text = f"{shown}: its schema is of another version than this cloudnet-sdn"
+        raise StoreError(text) from exc
+
+
+def _upgrade(engine: sa.Engine) -> tuple[str, str]:
     config = _config()
     options = {"cloudnet_writes": True}
     with engine.connect().execution_options(**options) as connection, connection.begin():

@@ -66,17 +66,28 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
 
 def _load(context: ssl.SSLContext, files: TlsFiles) -> None:
     for path in (files.ca, files.cert, files.key):
-        if not path.is_file():  # ssl's own error doesn't say which
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        _check_readable(path)  # ssl's own errors don't say which
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_verify_locations(cafile=files.ca)
     except ssl.SSLError as exc:
         raise ValueError(f"{files.ca}: no PEM certificate of an authority") from exc
     try:
-        context.load_cert_chain(files.cert, files.key)
+        # Without a word for it, OpenSSL asks for a key's passphrase at the terminal.
+        context.load_cert_chain(files.cert, files.key, password="")
     except ssl.SSLError as exc:
         raise ValueError(f"{files.cert}, {files.key}: no PEM certificate with its key") from exc
+
+
+def _check_readable(path: Path) -> None:
+    if path.is_dir():
+        raise ValueError(f"{path}: a PEM file is wanted, this is a directory")
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as exc:
+        code = exc.errno or errno.EIO
+        raise type(exc)(code, os.strerror(code), str(path)) from exc
 
 
 def caller_of(peercert: Mapping[str, Any] | None) -> Caller | None:

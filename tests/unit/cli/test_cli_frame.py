@@ -10,9 +10,10 @@ import click
 import pytest
 
 from cloudnet_sdn.cli.app import COMMANDS, cli
-from cloudnet_sdn.cli.outcome import BY_FAULT, Exit, Failed, explain
+from cloudnet_sdn.cli.outcome import BY_FAULT, OURS, Exit, Failed, explain
 from cloudnet_sdn.profile import ProfileError
 from cloudnet_sdn.wire import faults
+from mip.errors import SolverError
 from rdl.errors import DocumentError, Problem
 
 HEAVY = "{'yaml', 'networkx', 'numpy', 'pulp', 'sqlalchemy', 'rich', 'cryptography', 'websockets'}"
@@ -93,9 +94,15 @@ def test_every_fault_of_the_tree_has_an_exit_code():
         (faults.NoSuchMethod("none"), Exit.FAILED, "none"),
         (ProfileError("which role?"), Exit.USAGE, "which role?"),
         (DocumentError((Problem(1, 2, "a", "bad", "f"),)), Exit.INVALID, "f:1:2: a: bad"),
-        (FileNotFoundError(2, "No such file", "x"), Exit.FAILED, "x: No such file"),
+        (FileNotFoundError(2, "No such file", "x"), Exit.USAGE, "x: No such file"),
+        (OSError(28, "No space left on device"), Exit.FAILED, "No space left on device"),
+        (
+            SolverError("it ended"),
+            Exit.FAILED,
+            "the solver broke down: it ended",
+        ),
         (Failed("no", Exit.REFUSED), Exit.REFUSED, "no"),
-        (RuntimeError("odd"), Exit.FAILED, "unforeseen RuntimeError: odd"),
+        (RuntimeError("odd"), Exit.FAILED, f"{OURS}: odd"),
     ],
 )
 def test_errors_become_exit_codes_in_one_place(error, code, said):

@@ -140,7 +140,7 @@ def test_pki_makes_an_authority_once_and_issues(sh):
     assert all(Path(path).is_file() and Path(path).is_absolute() for path in ran.data.values())
     assert sh("pki", "issue", "ca", "cloudnet:king:me", "--out", "me").code == 2
     ran = sh("pki", "issue", "nowhere", "cloudnet:tenant:me", "--out", "me")
-    assert ran.code == 1
+    assert ran.code == 2
     assert "cloudnet pki init nowhere" in ran.err
 
 

@@ -92,7 +92,7 @@ def test_a_bad_file_is_named_with_what_is_wrong(tmp_path, text, said):
     ("given", "said"),
     [
         ({"at": "http://example.org"}, "plain HTTP is for loopback"),
-        ({"at": "vnp:8642"}, "is no URL"),
+        ({"at": "vnp:8642"}, "a URL such as"),
         ({"at": URL}, "--ca, --cert, --key missing"),
         ({"at": URL, "ca": "x", "cert": "y"}, "--key missing"),
         ({"at": URL, "ca": "/nowhere/ca.pem", "cert": "y", "key": "z"}, "/nowhere/ca.pem: no such"),

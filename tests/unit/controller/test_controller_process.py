@@ -124,7 +124,7 @@ def test_it_ends_at_once_when_told_to(start: Start) -> None:
     [
         (("--listen", "nonsense"), 2, "listen"),
         (("--config", "missing.toml"), 2, "missing.toml"),
-        (("--store", "sqlite:////nowhere/at/all.sqlite"), 1, "unable to open"),
+        (("--store", "sqlite:////nowhere/at/all.sqlite"), 2, "/nowhere/at isn't there"),
     ],
 )
 def test_what_cannot_be_started_says_why(
@@ -151,7 +151,7 @@ def test_an_address_that_is_taken(start: Start) -> None:
         ):
             process = start(*arguments, "--store", "memory:")
             _, err = process.communicate(timeout=15.0)
-            assert process.returncode == 1
+            assert process.returncode == 2
             assert "in use" in err
 
 

@@ -89,7 +89,7 @@ def test_the_two_ends_of_a_tunnel_play_different_parts(tmp_path):
         (BASE + TLS + "extra = 1\n", "unknown: tls.extra"),
         (BASE + TLS + BRIDGE + "tag = 1\n", "unknown: bridge.tag"),
         (BASE + TLS + "[console]\nport = 1\n", "console.listen"),
-        (BASE.replace('"berlin"', "5") + TLS, "provider: not a str"),
+        (BASE.replace('"berlin"', "5") + TLS, "provider: text is expected"),
         (BASE.replace(":9101", "") + TLS, "listen: .* is not ADDRESS:PORT"),
         (BASE.replace("127.0.0.1", "localhost") + TLS, "listen"),
         (BASE.replace(":9101", ":99999") + TLS, "listen"),
