@@ -101,7 +101,7 @@ def explain(error: BaseException) -> tuple[str, Exit]:
         return _os_error(error)
     from cloudnet_sdn.profile import ProfileError
     from cloudnet_sdn.wire.faults import CloudnetError
-    from mip.errors import MappingError, StateError
+    from mip.errors import MappingError, SolverError, StateError, WrongMappingError
     from rdl.errors import RdlError
 
     if isinstance(error, CloudnetError):
@@ -110,8 +110,10 @@ def explain(error: BaseException) -> tuple[str, Exit]:
         return str(error), Exit.INVALID
     if isinstance(error, ProfileError):
         return str(error), Exit.USAGE
-    if isinstance(error, MappingError):
+    if isinstance(error, SolverError | WrongMappingError):
         return f"the solver broke down: {error}", Exit.FAILED
+    if isinstance(error, MappingError):
+        return str(error), Exit.FAILED
     return f"{OURS}: {error}", Exit.FAILED
 
 

@@ -29,6 +29,7 @@ PROMISED = {
     "mip.workers": "map_in_process start_mapping Solving",
     "mip.migration.consolidate": "consolidate HOSTS BANDWIDTH",
     "mip.problem.state": "read_state",
+    "mip.standing": "standing",
     "mip.errors": "MappingError",
     "rdl.graph": "Graph Element Interface Amount Constraint MappingGraph Placement",
     "rdl.language.load": "load load_graph load_mapping",

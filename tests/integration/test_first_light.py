@@ -141,6 +141,19 @@ def running(vnp: Any, text: str) -> dict[str, Any]:
     return offer
 
 
+@pytest.mark.parametrize("bandwidth", ["1bps", "1Tbps"])
+def test_a_bandwidth_that_no_host_keeps_to_is_refused_by_its_name(
+    vnp: Any, untouched: Sight, bandwidth: str
+) -> None:
+    """Through the broker, by the word of a real driver; nobody is taken for away."""
+    offer = ask(
+        vnp, LOCAL.format(name=name()).replace("8Mbps", bandwidth).replace("apart", "together")
+    )
+    assert offer["state"] == "refused"
+    assert [(r["element"], r["code"]) for r in offer["reasons"]] == [("wire", "capacity")]
+    assert offer["reasons"][0]["text"].startswith("bandwidth: ")
+
+
 def test_what_a_role_says_of_itself_names_nothing_inside(world: World, vnp: Any) -> None:
     """describe and substrate answer sums and end points, upward only what is unpaired."""
     described = vnp.negotiation.describe()
