@@ -20,6 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _MAX_KEY = 200
 _LAST_TAG = 4094
+_MOST = 1e18
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +122,11 @@ def _interface(raw: object) -> InterfaceSpec:
             ipaddress.ip_interface(address)
         except ValueError as exc:
             raise BadRequest(f"interface {name}: {address[:80]!r} is not an address") from exc
+    bandwidth = _amount(raw, "bandwidth", f"{name}.")
     vlan = raw.get("vlan", 0)
     if not isinstance(vlan, int) or isinstance(vlan, bool) or not 0 <= vlan <= _LAST_TAG:
         raise BadRequest(f"interface {name}: vlan is a number from 0 to {_LAST_TAG}")
-    return InterfaceSpec(name, mac, address, vlan, _text(raw, "uplink"), _amount(raw, "bandwidth"))
+    return InterfaceSpec(name, mac, address, vlan, _text(raw, "uplink"), bandwidth)
 
 
 def _known(what: str, raw: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
@@ -133,10 +135,12 @@ def _known(what: str, raw: Mapping[str, Any], fields: Mapping[str, Any]) -> None
         raise BadRequest(f"{what} has no {', '.join(unknown)}")
 
 
-def _amount(raw: Mapping[str, Any], name: str) -> float:
+def _amount(raw: Mapping[str, Any], name: str, holder: str = "") -> float:
     value = raw.get(name, 0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e18:
-        raise BadRequest(f"{name}: a number of 0 or more is expected")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise BadRequest(f"{holder}{name}: a number of 0 or more is expected")
+    if value >= _MOST:
+        raise BadRequest(f"{holder}{name}: less than {_MOST:g} is possible", f"{holder}{name}")
     return float(value)
 
 
