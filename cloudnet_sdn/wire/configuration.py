@@ -116,15 +116,18 @@ def listening_trouble(host: str, port: int) -> str:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError, OverflowError):
         return f"{host} is neither an address nor a name that stands for one"
-    for family, kind, protocol, _, address in found[:1]:
+    why = ""
+    for family, kind, protocol, _, address in found:  # a name may stand for several
         try:
             with socket.socket(family, kind, protocol) as tried:
                 tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 tried.bind(address)
                 tried.listen(1)
         except OSError as exc:
-            return f"{host}:{port}: {_TROUBLE.get(exc.errno or 0, plain(exc))}"
-    return ""
+            why = why or f"{host}:{port}: {_TROUBLE.get(exc.errno or 0, plain(exc))}"
+        else:
+            return ""
+    return why
 
 
 def listening_troubles(places: Sequence[tuple[str, str, int]]) -> list[str]:
