@@ -38,12 +38,13 @@ class Cbc:
         with tempfile.TemporaryDirectory(prefix="cloudnet-cbc-") as folder:
             log = Path(folder) / "log"
             log.touch()
+            # No `threads`: CBC has one by itself. `-threads 1` starts its threaded mode, which is
+            # slow on small programs and now and then sleeps until the time limit.
             command = pulp.COIN_CMD(
                 path=pulp.PULP_CBC_CMD.pulp_cbc_path,
                 msg=False,
                 timeLimit=limits.seconds,
                 gapRel=limits.gap,
-                threads=1,
                 timeMode="elapsed",
                 warmStart=start is not None,
                 options=[f"randomCbcSeed {limits.seed + 1}", f"randomSeed {limits.seed + 1}"],
