@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 CI ?= true
 export CI
 
-.PHONY: help demo test lint unit slow fuzz bench run dev clean
+.PHONY: help demo test lint unit slow fuzz fuzz-mip bench run dev clean
 
 help:                    ## Say what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run:                     ## Set up what cloudnet-sdn runs on: .venv/bin/cloudnet
 	@scripts/set-up run
@@ -40,6 +40,9 @@ slow: dev                ## Run the slow lane: what takes minutes
 
 fuzz: dev                ## Fuzz the RDL loader with a million inputs; ARGS="--count N --seed N"
 	$(BIN)/python tests/slow/fuzz_rdl.py --count 1000000 $(ARGS)
+
+fuzz-mip: dev            ## Fuzz embedding with odd small instances; ARGS="--kind K --count N --seed N"
+	$(BIN)/python tests/slow/fuzz_mip.py --count 1000 $(ARGS)
 
 bench: dev               ## Run the benchmarks; prints ratios
 	@for script in $$(grep -l __main__ bench/*.py); do \

@@ -72,11 +72,12 @@ def main() -> int:
     tally = Tally()
     seeds = range(args.seed, args.seed + args.count)
     for instance, found in fuzz(kinds, seeds, tally, every=args.every):
-        shown = smaller(instance, found[0]) if args.shrink else instance
+        first = next((f for f in found if f.wrong), found[0])
+        shown = smaller(instance, first) if args.shrink else instance
         args.out.mkdir(parents=True, exist_ok=True)
         lines = "".join(f"#### {finding.line}\n" for finding in found)
         (args.out / f"{instance.name}.txt").write_text(lines + shown.text())
-        print(f"{instance.name}: {found[0].line}", file=sys.stderr, flush=True)
+        print(f"{instance.name}: {first.line}", file=sys.stderr, flush=True)
     print(tally.table())
     return 1 if tally.wrong.total() else 0
 

@@ -27,7 +27,8 @@ def test_odd_instances_come_out_as_trying_everything_says(kind: str):
         trial = Trial(instance.problem())
         feasible += bool(trial.best)
         options = replace(COMBINATIONS[turn(kind, seed)], explain=True)
-        wrong += [f"{instance.name} {f.line}\n{instance.text()}" for f in trial.findings(options)]
+        found = [f for f in trial.findings(options) if f.wrong]
+        wrong += [f"{instance.name} {f.line}\n{instance.text()}" for f in found]
     assert not wrong, "\n".join(wrong)
     assert 0 < feasible < EACH
 
