@@ -9,8 +9,9 @@ from embed_report import options
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit" / "mip"))
 
-from mip_brute import optimum
 from mip_cases import case
+from oracle import Oracle
+from oracle_check import close
 
 from mip.mapping import map_request
 from mip.problem.statement import Options, Status
@@ -22,14 +23,14 @@ def main() -> None:
     wrong, infeasible = 0, 0
     for seed in range(asked.seeds):
         problem, objective = case(seed)
-        best = optimum(problem, objective)
+        best = Oracle(problem).best().get(objective)
         result = map_request(problem, Options(objective=objective, time_limit=None, explain=False))
         infeasible += best is None
         if best is None:
             good = result.status is Status.INFEASIBLE
         else:
-            close = abs((result.value or 0.0) - (best.value or 0.0)) < 1e-6
-            good = result.status is Status.OPTIMAL and close
+            told = result.value is not None and close(result.value, best.value)
+            good = result.status is Status.OPTIMAL and told
         if not good:
             wrong += 1
             print(f"seed {seed} ({objective}): {result.status} {result.value}, not {best}")

@@ -52,11 +52,10 @@ class Finding:
 
 @dataclass
 class Trial:
-    """One problem and all that there is to know about it."""
+    """One problem, all that there is to know about it, and how long the slowest answer took."""
 
     problem: Problem
     seconds: float = 0.0
-    ties: int = 0
 
     def __post_init__(self) -> None:
         self.oracle = Oracle(self.problem)
@@ -71,7 +70,7 @@ class Trial:
             text = f"{type(error).__name__}: {error}"
             return [Finding("CRASH", text, options)]
         finally:
-            self.seconds = time.monotonic() - begun
+            self.seconds = max(self.seconds, time.monotonic() - begun)
         return [Finding(w, t, options) for w, t in self._judged(result, options)]
 
     def _judged(self, result: Result, options: Options) -> Iterator[tuple[str, str]]:
@@ -149,6 +148,7 @@ class Tally:
     close: Counter[str] = field(default_factory=Counter)
     wrong: Counter[str] = field(default_factory=Counter)
     found: Counter[str] = field(default_factory=Counter)
+    slowest: dict[str, float] = field(default_factory=dict)
 
     def count(self, kind: str, trial: Trial, solved: int, found: Iterable[Finding]) -> None:
         listed = list(found)
@@ -158,12 +158,17 @@ class Tally:
         self.close[kind] += any(not f.wrong for f in listed)
         self.wrong[kind] += any(f.wrong for f in listed)
         self.found.update({f.what for f in listed})
+        self.slowest[kind] = max(self.slowest.get(kind, 0.0), trial.seconds)
 
     def table(self) -> str:
         """A line for each kind, and what was found how often."""
         columns = (self.instances, self.feasible, self.solved, self.close, self.wrong)
-        lines = [_line("kind", ("instances", "feasible", "solved", "close", "wrong"))]
-        lines += [_line(kind, (c[kind] for c in columns)) for kind in self.instances]
+        names = ("instances", "feasible", "solved", "close", "wrong", "slowest")
+        lines = [_line("kind", names)]
+        lines += [
+            _line(kind, (*(c[kind] for c in columns), f"{self.slowest[kind]:.2f} s"))
+            for kind in self.instances
+        ]
         lines.append(_line("all", (c.total() for c in columns)))
         return "\n".join([*lines, *(f"{what}: {n}" for what, n in self.found.most_common())])
 
