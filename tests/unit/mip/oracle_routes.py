@@ -10,6 +10,8 @@ a tree. Questions that the contract leaves open, and how they are answered:
 - Every link of a path, the backup's too, has to meet the VLink's type and features by itself;
   switches and bridges don't.
 - Latency counts for any two ends of a tree, 0 for two ends on one host.
+- A provider in which a tree ends may pass it on as well. It isn't listed, so the tree takes
+  nothing there, and its latency doesn't count.
 - A branch of a tree that leads to none of its ends is not looked for: it only takes up room.
 """
 
@@ -100,8 +102,7 @@ class Routes:
         for path in self._between((start,), end, inside):
             first = 0 if len(ends.fixed) == 2 else 1
             last = len(path) if ends.fixed else len(path) - 1
-            if first < last:  # hosts joined without a link have no path that could be listed
-                yield self._route(path[first:last], ends.fixed)
+            yield self._route(path[first:last], ends.fixed)
 
     def _between(
         self, path: tuple[str, ...], end: str, inside: set[str]
