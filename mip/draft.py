@@ -131,7 +131,10 @@ def peak(instance: Instance, use: Use) -> float:
 
 
 def value_of(instance: Instance, weights: Weights, draft: Draft) -> float:
-    """The objective's value of `draft`."""
+    """The objective's value of `draft`.
+
+    Model: (1).
+    """
     request = instance.problem.request
     elements = instance.network.substrate.elements
     total = weights.constant

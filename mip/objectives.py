@@ -43,6 +43,8 @@ class Cost:
     sum_l b_l * |{substrate links on l's working path}|
     + sum_i (price(h_i) + sum_X price.X(h_i) * d_i(X)),
     b_l in Mbit/s, memory and storage in GiB, h_i the host of VNode i.
+
+    Model: (2).
     """
 
     name = "cost"
@@ -53,7 +55,10 @@ class Cost:
 
 
 class Balance:
-    """The highest utilisation in the whole substrate: max_k (used_k + new_k) / capacity_k."""
+    """The highest utilisation in the whole substrate: max_k (used_k + new_k) / capacity_k.
+
+    Model: (3).
+    """
 
     name = "balance"
 
@@ -63,7 +68,10 @@ class Balance:
 
 
 class Compact:
-    """How many hosts carry at least one VNode: |U| + |{h_i} - U|, U those in use already."""
+    """How many hosts carry at least one VNode: |U| + |{h_i} - U|, U those in use already.
+
+    Model: (4).
+    """
 
     name = "compact"
 

@@ -60,7 +60,10 @@ class Buckets:
 
 
 def eliminate(placing: Placing, cells: int = CELLS) -> Buckets:
-    """Bounds for `placing`, from tables of at most `cells` cells while one is made."""
+    """Bounds for `placing`, from tables of at most `cells` cells while one is made.
+
+    Model: (B2).
+    """
     count = len(placing.candidates)
     tables: dict[int, list[Table]] = {i: [] for i in range(count)}
     loose = [Table((i,), costs) for i, costs in enumerate(placing.single)]

@@ -26,7 +26,10 @@ Limits = tuple[tuple[str, Key, Exact], ...]
 
 @dataclass
 class Departures:
-    """Judges candidates of one instance, given which points can't share a vertex."""
+    """Judges candidates of one instance, given which points can't share a vertex.
+
+    Model: (R3).
+    """
 
     instance: Instance
     bans: Bans

@@ -43,7 +43,10 @@ class Field:
 
 
 class Metric:
-    """Distances for the VLinks of one instance, VLinks alike sharing their tables."""
+    """Distances for the VLinks of one instance, VLinks alike sharing their tables.
+
+    Model: (B1).
+    """
 
     def __init__(self, instance: Instance, weights: Weights) -> None:
         self._instance = instance

@@ -62,7 +62,10 @@ class Placing:
 
 
 def build_placing(instance: Instance, weights: Weights, metric: Metric) -> Placing:
-    """The tables of `instance`."""
+    """The tables of `instance`.
+
+    Model: (B1).
+    """
     request, network = instance.problem.request, instance.network
     candidates = tuple(p.candidates for p in instance.points)
     single = []
@@ -97,7 +100,10 @@ def build_placing(instance: Instance, weights: Weights, metric: Metric) -> Placi
 
 
 def _step(instance: Instance, metric: Metric, single: list[Floats], constant: float) -> float:
-    """The greatest number of which every possible term is a multiple."""
+    """The greatest number of which every possible term is a multiple.
+
+    Model: (R6).
+    """
     terms = {float(c) for costs in single for c in np.unique(costs)} | {constant}
     for index in range(len(instance.vlinks)):
         found, factor = metric.field(index)
@@ -122,7 +128,10 @@ def leavable(instance: Instance) -> dict[int, frozenset[int]]:
 
 
 def bans_of(instance: Instance) -> dict[Pair, np.ndarray[Any, np.dtype[np.bool_]]]:
-    """For any two points where the two together are not allowed; pairs without bans left out."""
+    """For any two points where the two together are not allowed; pairs without bans left out.
+
+    Model: (R4).
+    """
     return {pair: ban for pair, ban in _bans(instance) if ban.any()}
 
 

@@ -247,6 +247,8 @@ def level_above(instance: Instance, share: Exact) -> Fraction:
     """The lowest value above `share` that the peak could take.
 
     Each capacity's use grows by multiples of the greatest number that divides all demands.
+
+    Model: (R9).
     """
     best = Fraction(2)
     grids: dict[str, Fraction] = {}

@@ -224,6 +224,8 @@ class PlacedSearch:
 
         Raises:
             OutOfBudgetError: out of time, or nothing found far above the bound.
+
+        Model: (R5).
         """
         usual = sum(_usual(t) for t in (*placing.single, *placing.pairs.values()))
         base = max(abs(self.bound), _USUAL * usual, placing.step)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
-from mip.draft import Draft, is_element
+from mip.draft import is_element
 from mip.instance.capacity import Key, key_of
 from mip.instance.features import is_pip
 from mip.instance.instance import Instance, Kind, VLink
@@ -104,7 +104,10 @@ class ArcFlow:
             self.model.cost[column] += cost
 
     def costs(self, weights: Weights) -> dict[int, float]:
-        """What hosts and links cost under `weights`, by column."""
+        """What hosts and links cost under `weights`, by column.
+
+        Model: (1).
+        """
         out: dict[int, float] = defaultdict(float)
         for column, vnode, host in self._placed:
             out[column] += weights.place(vnode, host)
@@ -115,6 +118,10 @@ class ArcFlow:
     # --- points ---------------------------------------------------------------------------
 
     def _place(self) -> None:
+        """Every point at one of its candidates.
+
+        Model: (5).
+        """
         request = self.instance.problem.request
         network = self.instance.network
         opened: dict[int, int] = {}
@@ -141,6 +148,10 @@ class ArcFlow:
             self.model.row(dict.fromkeys(opened.values(), 1.0), -INFINITY, limit)
 
     def _open(self, columns: Mapping[int, int], opened: dict[int, int]) -> None:
+        """Hosts that carry a VNode, where that has a price or a limit.
+
+        Model: (8).
+        """
         for v, column in columns.items():
             price = self.weights.open(self.instance.network.element(v))
             if price or self.scope.opened is not None:
@@ -179,7 +190,10 @@ class ArcFlow:
         self._latency(columns, vlink)
 
     def _commodity(self, index: int, source: int, sink: int) -> dict[Arc, int]:
-        """Flow of one unit from point `source` to point `sink`; hosts pass nothing on."""
+        """Flow of one unit from point `source` to point `sink`; hosts pass nothing on.
+
+        Model: (9), (10).
+        """
         vlink = self.instance.vlinks[index]
         start, end = self.x[source], self.x[sink]
         flow: dict[Arc, int] = {}
@@ -204,6 +218,10 @@ class ArcFlow:
         return flow
 
     def _tree(self, columns: RouteColumns) -> None:
+        """The edges that a tree uses; a host is a leaf of it.
+
+        Model: (11), (12).
+        """
         network = self.instance.network
         vlink = self.instance.vlinks[columns.vlink]
         used = {e for flow in columns.flows for e, _ in flow}
@@ -258,7 +276,10 @@ class ArcFlow:
                 self._load(columns, key, column, amount)
 
     def _used_column(self, columns: RouteColumns, v: int) -> int | None:
-        """A column that is at least 1 if the route lists the element of `v`."""
+        """A column that is at least 1 if the route lists the element of `v`.
+
+        Model: (13).
+        """
         expressions = [self._listed(columns, k, v) for k in range(len(columns.flows))]
         expressions = [e for e in expressions if e.terms or e.constant]
         if not expressions:
@@ -284,7 +305,10 @@ class ArcFlow:
         return out
 
     def _listed(self, columns: RouteColumns, commodity: int, v: int) -> Expression:
-        """`_inner`, and fixed ends counted in."""
+        """`_inner`, and fixed ends counted in.
+
+        Model: (13).
+        """
         vlink = self.instance.vlinks[columns.vlink]
         out = self._inner(columns, commodity, v)
         first, last = vlink.points[0], vlink.points[1 + commodity]
@@ -311,6 +335,10 @@ class ArcFlow:
         return self._both[key]
 
     def _latency(self, columns: RouteColumns, vlink: VLink) -> None:
+        """Bounds on what a route takes, along each of its flows.
+
+        Model: (14), (15).
+        """
         if not vlink.bounded:
             return
         network = self.instance.network
@@ -338,7 +366,10 @@ class ArcFlow:
                 self.model.row(slack, float(vlink.latency_min), INFINITY)
 
     def _keep_disjoint(self, index: int) -> None:
-        """`protection: link` shares no link between the two routes, `node` no inner node either."""
+        """`protection: link` shares no link between the two routes, `node` no inner node either.
+
+        Model: (16), (17).
+        """
         work, back = (r for r in self.routes if r.vlink == index)
         network = self.instance.network
         for e in work.use.keys() & back.use.keys():
@@ -359,6 +390,10 @@ class ArcFlow:
     # --- rules ----------------------------------------------------------------------------
 
     def _rules(self) -> None:
+        """`together`, `apart`, and one value or different ones.
+
+        Model: (19), (20), (23), (24).
+        """
         rules = self.instance.rules
         for members in rules.together:
             for a, b in pairwise(members):
@@ -387,6 +422,10 @@ class ArcFlow:
                     self.model.row(dict.fromkeys((z[k] for z in columns_of), 1.0), -INFINITY, 1.0)
 
     def _choice(self, choice: tuple[str, str], where: Mapping[str, frozenset[int]]) -> None:
+        """The value that a member of a rule settles on, among those offered where it is.
+
+        Model: (21), (22).
+        """
         domain: Sequence[Scalar] = self.instance.rules.domain[choice[1]]
         z = [self.model.column() for _ in domain]
         self._z[choice] = z
@@ -423,7 +462,10 @@ class ArcFlow:
     # --- capacities -----------------------------------------------------------------------
 
     def _capacities(self) -> None:
-        """Every capacity under no failure; the rows for single failures come when they bite."""
+        """Every capacity under no failure; the rows for single failures come when they bite.
+
+        Model: (6), (7).
+        """
         if self.weights.peak:
             floor = max(
                 (
@@ -445,7 +487,10 @@ class ArcFlow:
                 self._capacity(key, {**self._loads.get(key, {}), **terms}, 0)
 
     def _capacity(self, key: Key, load: Mapping[int, Exact], extra: Exact) -> None:
-        """Load plus what is used plus `extra` stays within the capacity, and below the peak."""
+        """Load plus what is used plus `extra` stays within the capacity, and below the peak.
+
+        Model: (6), (7), (18).
+        """
         capacity = self.instance.capacity.get(key, 0)
         taken = self.instance.use.fixed.get(key, 0) + extra
         left = max(0, capacity - taken)
@@ -457,106 +502,6 @@ class ArcFlow:
         if self.peak is not None and capacity and is_element(key):
             shares = {c: float(a / capacity) for c, a in load.items()}
             self.model.row({**shares, self.peak: -1.0}, -INFINITY, -float(taken / capacity))
-
-    def failure_row(self, key: Key, failed: str) -> None:
-        """The capacity `key` while the element `failed` is down and backups that need it run."""
-        load = dict(self._loads.get(key, {}))
-        for (at, index), terms in list(self._backup_loads.items()):
-            if at != key:
-                continue
-            work = next(r for r in self.routes if r.vlink == index and not r.backup)
-            hit = self._hit(work, failed)
-            if hit is None:
-                continue
-            for column, amount in terms.items():
-                both = self.model.column(integer=False)
-                self.model.row({column: 1.0, hit: 1.0, both: -1.0}, -INFINITY, 1.0)
-                load[both] = load.get(both, 0) + amount
-        self._capacity(key, load, self.instance.use.scenarios(key).get(failed, 0))
-
-    def _hit(self, work: RouteColumns, failed: str) -> int | None:
-        """A column that is 1 if `failed` is between the ends of a protected VLink's route."""
-        network = self.instance.network
-        column = self.model.column(integer=False)
-        found = False
-        for e, used in work.use.items():
-            if network.edges[e].link == failed:
-                self.model.row({**dict.fromkeys(used, 1.0), column: -1.0}, -INFINITY, 0.0)
-                found = True
-        vlink = self.instance.vlinks[work.vlink]
-        v = network.index.get(failed)
-        if v is not None and (vlink.protection == "node" or network.element(v).is_link):
-            for commodity in range(len(work.flows)):
-                inner = self._inner(work, commodity, v)
-                self.model.row({**inner.terms, column: -1.0}, -INFINITY, 0.0)
-                found = True
-        return column if found else None
-
-    def cover_row(self, key: Key, values: Sequence[float]) -> None:
-        """Not all of what a solution puts on `key` at once: it is more than there is."""
-        active = [c for c in self._loads.get(key, {}) if values[c] > 0.5]
-        self.model.row(dict.fromkeys(active, 1.0), -INFINITY, len(active) - 1.0)
-
-    def forbid_route(self, index: int, draft: Draft, *, backup: bool) -> None:
-        """Not this route of a VLink between these very ends again."""
-        columns = self._route_of(index, backup=backup)
-        route = draft.backup[index] if backup else draft.working[index]
-        terms = {column: 1.0 for e in route.edges for column in columns.use[e]}
-        ends = dict.fromkeys(self.instance.vlinks[index].points)
-        for p in ends:
-            terms[self.x[p][draft.places[p]]] = 1.0
-        self.model.row(terms, -INFINITY, len(route.edges) + len(ends) - 1.0)
-
-    def cut_cycles(self, index: int, values: Sequence[float], *, backup: bool) -> bool:
-        """No flow of a VLink around what it goes around in a solution; whether there was any.
-
-        Cycles cost nothing where bandwidth does, and make a path seem to take its time.
-        """
-        cut = False
-        for flow in self._route_of(index, backup=backup).flows:
-            for cycle in self._cycles({a: c for a, c in flow.items() if values[c] > 0.5}):
-                self.model.row(dict.fromkeys(cycle, 1.0), -INFINITY, len(cycle) - 1.0)
-                cut = True
-        return cut
-
-    def _cycles(self, used: Mapping[Arc, int]) -> Iterator[list[int]]:
-        """The columns of each cycle of arcs in use, those that share a vertex once."""
-        edges = self.instance.network.edges
-        after: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for (e, back), column in used.items():
-            tail, head = (edges[e].v, edges[e].u) if back else (edges[e].u, edges[e].v)
-            after[tail].append((head, column))
-        done: set[int] = set()
-        for start in list(after):
-            way: list[int] = []
-            at: dict[int, int] = {}
-            v = start
-            while v not in done and v not in at and after[v]:
-                at[v] = len(way)
-                v, column = after[v].pop()
-                way.append(column)
-            if v in at:
-                yield way[at[v] :]
-            done.update(u for u in at if not after[u])
-
-    def close_tree(self, index: int, edge: int, cycle: Sequence[int], *, backup: bool) -> None:
-        """A tree has `edge` if it has both its ends, and never all edges of `cycle`.
-
-        What joins two elements of a tree belongs to it: a link of many ends reaches all of them.
-        """
-        use = self._route_of(index, backup=backup).use
-        edges = self.instance.network.edges
-        one, other = (
-            next(e for e in cycle if e != edge and v in {edges[e].u, edges[e].v})
-            for v in (edges[edge].u, edges[edge].v)
-        )
-        beside = dict.fromkeys((*use[one], *use[other]), 1.0)
-        self.model.row({**beside, **dict.fromkeys(use.get(edge, ()), -1.0)}, -INFINITY, 1.0)
-        around = {column: 1.0 for e in cycle for column in use.get(e, ())}
-        self.model.row(around, -INFINITY, len(cycle) - 1.0)
-
-    def _route_of(self, index: int, *, backup: bool) -> RouteColumns:
-        return next(r for r in self.routes if r.vlink == index and r.backup is backup)
 
 
 def is_provider(instance: Instance, vertex: int) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mip.draft import Draft, Route, draft_use, is_element
 from mip.formulation.arc_flow import ArcFlow
+from mip.formulation.cuts import close_tree, cover_row, cut_cycles, failure_row, forbid_route
 from mip.instance.capacity import Key
 from mip.latencies import pair_latencies
 from mip.problem.amounts import Exact
@@ -20,20 +21,23 @@ _TOLERANCE = 1e-6
 
 
 def mend(flow: ArcFlow, draft: Draft, values: Sequence[float]) -> bool:
-    """Add rows that cut off what is wrong with `draft`; whether anything was."""
+    """Add rows that cut off what is wrong with `draft`; whether anything was.
+
+    Model: (18), (25), (26), (27), (28).
+    """
     failures = list(_failures(flow, draft, values))
     for key, failed in failures:
-        flow.failure_row(key, failed)
+        failure_row(flow, key, failed)
     sums = [key for key, over in _overfull(flow, draft) if over]
     for key in sums:
-        flow.cover_row(key, values)
+        cover_row(flow, key, values)
     late = list(_late(flow, draft))
     for index, backup in late:
-        if not flow.cut_cycles(index, values, backup=backup):
-            flow.forbid_route(index, draft, backup=backup)
+        if not cut_cycles(flow, index, values, backup=backup):
+            forbid_route(flow, index, draft, backup=backup)
     loops = list(_loops(flow, draft))
     for index, backup, edge, cycle in loops:
-        flow.close_tree(index, edge, cycle, backup=backup)
+        close_tree(flow, index, edge, cycle, backup=backup)
     return bool(failures or sums or late or loops)
 
 

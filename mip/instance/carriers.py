@@ -13,7 +13,10 @@ from rdl.graph import Element
 
 
 class Carriers:
-    """Answers for all VLinks of a request; VLinks alike share the work."""
+    """Answers for all VLinks of a request; VLinks alike share the work.
+
+    Model: (R2).
+    """
 
     def __init__(self, network: Network, stock: Stock) -> None:
         self._network = network

@@ -199,7 +199,10 @@ def target_refusals(problem: Problem) -> Iterator[Reason]:
 def target_vertices(
     request: Graph, vnode: str, network: Network, vertices: Iterable[int]
 ) -> list[int]:
-    """Those of `vertices` that `on` and `not_on` leave to a VNode."""
+    """Those of `vertices` that `on` and `not_on` leave to a VNode.
+
+    Model: (R1).
+    """
     rules = [
         r
         for r in request.constraints

@@ -183,7 +183,10 @@ def _demand(element: Element) -> dict[str, Exact]:
 def _candidates(
     problem: Problem, network: Network, stock: Stock, vnode: Element, typed: list[int]
 ) -> tuple[tuple[int, ...], list[Reason]]:
-    """The vertices, among the `typed` ones, that may host `vnode`; with none left, why."""
+    """The vertices, among the `typed` ones, that may host `vnode`; with none left, why.
+
+    Model: (R1).
+    """
     if not typed:
         text = f"no usable host here takes {vnode.type}"
         return (), [Reason(vnode.id, Code.TYPE, text)]
@@ -353,7 +356,10 @@ def _vlink(carriers: Carriers, element: Element, ends: tuple[int, ...]) -> VLink
 
 
 def scaled_down(instance: Instance, share: Exact) -> Instance:
-    """`instance` on a substrate of which no more than `share` of any capacity may be used."""
+    """`instance` on a substrate of which no more than `share` of any capacity may be used.
+
+    Model: (R9).
+    """
     stock = Stock({k: c * share for k, c in instance.capacity.items()}, instance.use)
     points = tuple(
         replace(

@@ -111,6 +111,8 @@ class Weights:
     All but `constant` are non-negative. `carry` is a multiple of the VLink's bandwidth in Mbit/s
     in every objective shipped. `level` promises that `carry` is the same for every link and 0 for
     all else, so that nobody has to ask about each; `whole` that every price is a whole number.
+
+    Model: (1).
     """
 
     place: Callable[[Element, Element], float] = _nothing

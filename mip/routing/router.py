@@ -136,6 +136,8 @@ class Router:
 
         Returns:
             VLink to (edge, 0 from its u to its v or 1 back); VLinks within one vertex left out.
+
+        Model: (R7).
         """
         out: dict[int, frozenset[tuple[int, int]]] = {}
         for way in self._prepare(dict(enumerate(places))):

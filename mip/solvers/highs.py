@@ -65,6 +65,8 @@ class WarmHighs:
     Columns whose reduced cost is above a margin can't be in a solution that is less than the margin
     above the relaxation. So the program is solved without them; a solution within the margin is
     optimal, else the margin grows. Before that, all that is whole in the relaxation is kept.
+
+    Model: (R8).
     """
 
     def __init__(self, model: LinearModel, row: int) -> None:
