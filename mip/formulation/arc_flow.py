@@ -290,7 +290,27 @@ class ArcFlow:
         return column
 
     def _inner(self, columns: RouteColumns, commodity: int, v: int) -> Expression:
-        """1 if commodity passes between its ends through `v`; 0 or -1 if not."""
+        """1 if commodity passes through `v`, where no end of its VLink is; 0 or less if not."""
+        out = self._passing(columns, commodity, v)
+        self._but_at_ends(out, columns, commodity, v, tuple(Kind))
+        return out
+
+    def _but_at_ends(
+        self,
+        out: Expression,
+        columns: RouteColumns,
+        commodity: int,
+        v: int,
+        kinds: Sequence[Kind],
+    ) -> None:
+        """Less 1 where another end of a tree is at `v`: what passes it on there isn't between."""
+        points = self.instance.vlinks[columns.vlink].points
+        for k, p in enumerate(points[1:]):
+            if k != commodity and v in self.x[p] and self.instance.points[p].kind in kinds:
+                out.add(self.x[p][v], -1.0)
+
+    def _passing(self, columns: RouteColumns, commodity: int, v: int) -> Expression:
+        """1 if commodity enters `v` and leaves it again; 0 or -1 if not."""
         vlink = self.instance.vlinks[columns.vlink]
         out = Expression()
         for e, near in self.instance.network.incident[v]:
@@ -305,12 +325,13 @@ class ArcFlow:
         return out
 
     def _listed(self, columns: RouteColumns, commodity: int, v: int) -> Expression:
-        """`_inner`, and fixed ends counted in.
+        """1 if commodity passes `v` where no VNode of its VLink is, or has a fixed end there.
 
         Model: (13).
         """
         vlink = self.instance.vlinks[columns.vlink]
-        out = self._inner(columns, commodity, v)
+        out = self._passing(columns, commodity, v)
+        self._but_at_ends(out, columns, commodity, v, (Kind.VNODE,))
         first, last = vlink.points[0], vlink.points[1 + commodity]
         free_first = self.instance.points[first].kind is not Kind.VNODE
         free_last = self.instance.points[last].kind is not Kind.VNODE
@@ -355,7 +376,8 @@ class ArcFlow:
                     listed = self._listed(columns, commodity, v)
                     column = self.model.column(integer=False)
                     self.model.row({**listed.terms, column: -1.0}, -INFINITY, -listed.constant)
-                    if vlink.latency_min:
+                    ends = {v for p in vlink.points[1:] for v in self.x[p]}
+                    if vlink.latency_min and (len(vlink.points) <= 2 or v not in ends):
                         self.model.row({**listed.terms, column: -1.0}, -listed.constant, INFINITY)
                     terms[column] = lag
                     slack[column] = float(lag)

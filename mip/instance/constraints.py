@@ -6,8 +6,9 @@ speak of hosts; between VNodes that share a provider, `apart` is that provider's
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from mip.instance.features import is_pip, landmarks, offered, within
@@ -208,40 +209,32 @@ def target_vertices(
         for r in request.constraints
         if r.kind in {ConstraintKind.ON, ConstraintKind.NOT_ON} and vnode in r.of
     ]
+    if not rules:
+        return list(vertices)
     element = request.elements[vnode]
-    left = list(vertices)
-    for rule in rules:
-        ids = frozenset(t for t in rule.targets if not t.startswith("/"))
-        kinds = tuple(t for t in rule.targets if t.startswith("/"))
-        if rule.kind is ConstraintKind.ON:
-            left = [
-                v
-                for v in left
-                if network.ids[v] in ids or _typed(element, network.element(v), kinds)
-            ]
-        else:
-            left = [v for v in left if _spared(element, network.element(v), ids, kinds)]
-    return left
+    return [v for v in vertices if _open_to(element, network.element(v), rules)]
 
 
-def _typed(vnode: Element, host: Element, kinds: tuple[str, ...]) -> bool:
-    """Whether a host takes a VNode as one of `kinds`; a provider by one of the types it lists."""
+def _open_to(vnode: Element, host: Element, rules: Sequence[Constraint]) -> bool:
+    """Whether `on` and `not_on` leave a host to a VNode; a provider by one type of those it lists.
+
+    That one type has to satisfy all of `rules`, and what the VNode asks for.
+    """
     if not is_pip(host):
-        return any(hosts(host, t) for t in kinds)
+        return all(_keeps(rule, host, partial(hosts, host)) for rule in rules)
     listed = [str(t) for t in landmarks(host.features.get("types"))]
-    return any(types.fits(vnode.type, t) and any(types.fits(k, t) for k in kinds) for t in listed)
+    fitting = [t for t in listed if types.fits(vnode.type, t)]
+    return any(all(_keeps(r, host, partial(_is_of, t)) for r in rules) for t in fitting)
 
 
-def _spared(vnode: Element, host: Element, ids: frozenset[str], banned: tuple[str, ...]) -> bool:
-    if host.id in ids:
-        return False
-    if not is_pip(host):
-        return not any(hosts(host, t) for t in banned)
-    listed = landmarks(host.features.get("types"))
-    return any(
-        types.fits(vnode.type, str(t)) and not any(types.fits(b, str(t)) for b in banned)
-        for t in listed
-    )
+def _is_of(listed: str, kind: str) -> bool:
+    return types.fits(kind, listed)
+
+
+def _keeps(rule: Constraint, host: Element, is_of: Callable[[str], bool]) -> bool:
+    """Whether a host, which is of the kinds that `is_of` says, keeps an `on` or `not_on`."""
+    met = host.id in rule.targets or any(is_of(t) for t in rule.targets if t.startswith("/"))
+    return met if rule.kind is ConstraintKind.ON else not met
 
 
 def settle(rules: Rules, places: Mapping[str, Sequence[str]]) -> dict[Choice, int] | None:

@@ -360,6 +360,7 @@ def scaled_down(instance: Instance, share: Exact) -> Instance:
 
     Model: (R9).
     """
+    share = min(share, 1)  # where something is over already, the peak is above 1
     stock = Stock({k: c * share for k, c in instance.capacity.items()}, instance.use)
     points = tuple(
         replace(

@@ -23,6 +23,10 @@ from mip.problem.amounts import Exact
 _SLACK = 1e-9
 
 
+_ANY = float(np.finfo(float).max)
+"""Above any distance where there is a way."""
+
+
 class UnsureError(Exception):
     """The search was too long to tell."""
 
@@ -99,7 +103,7 @@ class Router:
         if not self.fits(places, slack, steps, only):
             return None
         routes = {}
-        for index in range(len(self._instance.vlinks)) if only is None else only:
+        for index in self._of(only):
             vlink, path = self._instance.vlinks[index], self._paths.get(index)
             if path is None:
                 at = places[vlink.points[0]] if vlink.points else 0
@@ -127,6 +131,8 @@ class Router:
         self._detours.clear()
         self._steps = steps
         self._ways = self._prepare(places, only)
+        if not all(self._stays_in_time(i, places) for i in self._of(only)):
+            return False
         if any(not np.isfinite(w.least) for w in self._ways):
             return False
         return self._search(0, slack) is None
@@ -165,7 +171,7 @@ class Router:
 
     def _prepare(self, places: Mapping[int, int], only: Sequence[int] | None = None) -> list[_Way]:
         ways = []
-        for index in range(len(self._instance.vlinks)) if only is None else only:
+        for index in self._of(only):
             vlink = self._instance.vlinks[index]
             if len(vlink.points) != 2:
                 continue
@@ -178,6 +184,18 @@ class Router:
                 ways.append(_Way(index, vlink, start, end, field, factor, steps, rest, least))
         failed = self._failed  # what was hard to route before goes first
         return sorted(ways, key=lambda w: (-failed[w.index], -w.vlink.bandwidth, -w.least, w.index))
+
+    def _of(self, only: Sequence[int] | None) -> Sequence[int]:
+        return range(len(self._instance.vlinks)) if only is None else only
+
+    def _stays_in_time(self, index: int, places: Mapping[int, int]) -> bool:
+        """Whether a VLink within one vertex, which a fixed end lists, meets its bound there."""
+        vlink = self._instance.vlinks[index]
+        at = {places.get(p) for p in vlink.points}
+        if vlink.latency_max is None or len(vlink.points) != 2 or len(at) > 1 or None in at:
+            return True
+        lags = path_route(self._instance, vlink, [v for v in at if v is not None], []).on
+        return sum(self._instance.network.latency(e) for e in lags) <= vlink.latency_max
 
     def _search(self, depth: int, slack: float) -> _Conflict | None:
         """None once all from `depth` on are routed; else what is in the way."""
@@ -278,7 +296,7 @@ class Router:
         Keys that keep an edge out are added to `blocked`.
         """
         allowed = way.least + (slack + _SLACK) / way.factor if way.factor else np.inf
-        levels = [way.least, allowed] if way.factor else [np.inf]
+        levels = [way.least, allowed] if way.factor else [_ANY]
         seen: set[tuple[int, ...]] = set()
         for top in dict.fromkeys(levels):
             for vertices, edges, cost in self._walks(way, top + _SLACK, blocked):

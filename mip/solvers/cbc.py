@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from mip.errors import SolverError
-from mip.solvers.linear import INFINITY, Ending, Limits, LinearModel, Outcome, Progress
+from mip.solvers.linear import (
+    INFINITY,
+    Ending,
+    Limits,
+    LinearModel,
+    Outcome,
+    Progress,
+    without_columns,
+)
 
 _BOUND = re.compile(r"(?:Lower bound:|best possible|Continuous objective value is)\s+(\S+)")
 _BEST = re.compile(r"(?:Objective value:|Integer solution of)\s+(\S+)")
@@ -33,7 +41,7 @@ class Cbc:
         import pulp
 
         if not model.cost:
-            return _without_columns(model)
+            return without_columns(model)
         problem, columns = _problem(pulp, model, start)
         with tempfile.TemporaryDirectory(prefix="cloudnet-cbc-") as folder:
             log = Path(folder) / "log"
@@ -111,12 +119,6 @@ def _outcome(
     if found == pulp.LpSolutionOptimal:
         return Outcome(Ending.OPTIMAL, values, value if not limits.gap else min(bound or 0, value))
     return Outcome(Ending.FEASIBLE, values, bound)
-
-
-def _without_columns(model: LinearModel) -> Outcome:
-    if all(row.low <= 0 <= row.high for row in model.rows):
-        return Outcome(Ending.OPTIMAL, [], model.constant)
-    return Outcome(Ending.INFEASIBLE)
 
 
 def _last(pattern: re.Pattern[str], log: Path) -> float | None:

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from mip.errors import SolverError
-from mip.solvers.linear import INFINITY, Ending, Limits, LinearModel, Outcome, Progress
+from mip.solvers.linear import (
+    INFINITY,
+    Ending,
+    Limits,
+    LinearModel,
+    Outcome,
+    Progress,
+    without_columns,
+)
 
 _WHOLE = 1e-6
 _HOLDS = 1e-9
@@ -40,6 +48,8 @@ class Highs:
         """See `mip.solvers.linear.Solver`."""
         import highspy
 
+        if not model.cost:
+            return without_columns(model)
         highs = _loaded(highspy, model, whole=True)
         highs.setOptionValue("mip_rel_gap", limits.gap)
         highs.setOptionValue("mip_abs_gap", 1e-6 if not limits.gap else 1e-9)

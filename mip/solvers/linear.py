@@ -104,3 +104,10 @@ class Solver(Protocol):
         Raises:
             SolverError: the solver broke down.
         """
+
+
+def without_columns(model: LinearModel) -> Outcome:
+    """What comes of a program without columns, which no solver needs to be asked about."""
+    if all(row.low <= 0 <= row.high for row in model.rows):
+        return Outcome(Ending.OPTIMAL, [], model.constant)
+    return Outcome(Ending.INFEASIBLE)

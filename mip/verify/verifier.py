@@ -329,19 +329,28 @@ class _Check:
     def _banned(self, vnode: Element, host: Element, kinds: Sequence[str]) -> bool:
         if not self._provider(host.id):
             return any(types.fits(t, host.type) for t in kinds)
-        return all(any(types.fits(k, t) for k in kinds) for t in self._open(vnode, host))
+        return not self._open(vnode, host)
 
     def _taken_as(self, vnode: Element, host: Element, kinds: Sequence[str]) -> bool:
-        """Whether a host is of one of `kinds`, or a provider has one where the VNode can be."""
+        """Whether a host is of one of `kinds`, or a provider has a type where the VNode can be."""
         if not self._provider(host.id):
             return any(hosts(host, t) for t in kinds)
-        return any(types.fits(k, t) for k in kinds for t in self._open(vnode, host))
+        return bool(self._open(vnode, host))
 
     def _open(self, vnode: Element, provider: Element) -> list[str]:
-        """The types that a provider lists and a VNode fits."""
+        """The types a provider lists that a VNode fits and that all rules on it leave."""
         listed = provider.features.get("types", ())
         offers = [str(t) for t in (listed if isinstance(listed, tuple) else (listed,))]
-        return [t for t in offers if types.fits(vnode.type, t)]
+        open_ = [t for t in offers if types.fits(vnode.type, t)]
+        for rule in self.ol.constraints:
+            if vnode.id not in rule.of or provider.id in rule.targets:
+                continue
+            kinds = [t for t in rule.targets if t.startswith("/")]
+            if rule.kind is ConstraintKind.ON:
+                open_ = [t for t in open_ if any(types.fits(k, t) for k in kinds)]
+            elif rule.kind is ConstraintKind.NOT_ON:
+                open_ = [t for t in open_ if not any(types.fits(k, t) for k in kinds)]
+        return open_
 
     def _values(self, rule: Constraint, feature: str, members: Sequence[str]) -> Iterator[str]:
         values = []
