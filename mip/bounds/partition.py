@@ -273,15 +273,22 @@ class _Parting:
     def _access(self) -> float:
         """Links between a host and its switch, at least: 1 or, joined directly, 0."""
         network = self.instance.network
-        doors = [
-            network.incident[h][0][0] for s, hosts in self.racks.items() for h in hosts if h != s
-        ]
-        whole = all(network.edges[e].link is not None for e in doors)
+        whole = self._pendant and all(
+            network.edges[network.incident[h][0][0]].link is not None for h in self._hosts
+        )
         return 1.0 if whole else 0.0
+
+    @cached_property
+    def _pendant(self) -> bool:
+        """Whether all that points may be on hangs on switches; nothing is known of others' ways."""
+        forwards = self.instance.network.forwards
+        return all(forwards[s] and s not in hosts for s, hosts in self.racks.items())
 
     @cached_property
     def _far(self) -> float:
         """Links between hosts of two racks, at least."""
+        if not self._pendant:
+            return 0.0
         found = float("inf")
         seen: set[int] = set()
         for index in range(len(self.instance.vlinks)):
@@ -289,9 +296,7 @@ class _Parting:
             if id(field) in seen:
                 continue
             seen.add(id(field))
-            switches = [s for s, hosts in self.racks.items() if hosts != [s] and s in field.rows]
-            if len(switches) < len(self.racks):
-                return self._near  # some are no switches: nothing is known of their distances
+            switches = [s for s in self.racks if s in field.rows]  # the others reach nothing
             rows = [field.rows[s] for s in switches]
             columns = [field.columns[r] for r in rows]
             away = field.away[np.ix_(rows, columns)].copy()
