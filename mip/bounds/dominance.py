@@ -65,8 +65,8 @@ class _Racks:
 
     def kept(self) -> Floats | None:
         """For each vertex whether it stays a candidate; None where nothing goes."""
-        groups = {s: h for s, h in self._groups.items() if len(h) > self._count}
-        if not groups and len(self._groups) <= self._count:
+        broad = any(len(hosts) >= self._count for hosts in self._groups.values())
+        if not broad and not self._any_alike:
             return None
         stays = np.ones(len(self.instance.network.ids), dtype=bool)
         left: dict[int, list[int]] = {}
@@ -77,6 +77,15 @@ class _Racks:
         for switch in self._spared(left):
             stays[left[switch]] = False
         return stays
+
+    @cached_property
+    def _any_alike(self) -> bool:
+        """Whether more than n racks have the same neighbours: the least that some be alike."""
+        incident = self.instance.network.incident
+        counted: dict[frozenset[int], int] = defaultdict(int)
+        for switch, hosts in self._groups.items():
+            counted[frozenset(near for _, near in incident[switch]) - frozenset(hosts)] += 1
+        return max(counted.values(), default=0) > self._count
 
     @cached_property
     def _count(self) -> int:
