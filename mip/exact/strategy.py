@@ -38,10 +38,11 @@ _QUICK_SHARE, _QUICK_S = 0.3, 2.0
 """How long a good mapping is looked for before any mapping is."""
 
 _QUICK_GAP = 0.05
-_LARGE_SHARE, _LARGE_S = 0.6, 20.0
-_LARGEST_PROGRAM = 200_000
-"""Large instances: how far above the bound `fast` stops; the part of the time (seconds where there
-is no limit) for regions; arcs of a program above which building it would outlast any limit."""
+_LARGE_SHARE = 0.6
+_LARGEST_PROGRAM = 100_000
+_LARGE_PROGRAM_S = 5.0
+"""Large instances: how far above the bound `fast` stops; the part of the time for regions where a
+program may follow; its arcs at most, and the seconds that it needs at least."""
 
 
 def part_of(search: Search, share: float = _SHARE, most: float = _UNLIMITED_S) -> Search:
@@ -169,12 +170,12 @@ def quick(instance: Instance, weights: Weights, search: Search) -> Found:
 
 def _solve_large(instance: Instance, weights: Weights, search: Search, good: float) -> Found:
     """By regions; only if none has a mapping, by a program without an objective."""
-    left = search.clock.left()
-    moment = replace(search, clock=Clock(_LARGE_S if left is None else left * _LARGE_SHARE))
+    buildable = sum(2 * len(v.edges) for v in instance.vlinks) <= _LARGEST_PROGRAM
+    moment = part_of(search, _LARGE_SHARE if buildable else 1.0)
     found = RegionalSearch(instance, weights, moment, good=good).run()
-    if found.draft is not None or _ended(found) or search.clock.over():
-        return found
-    if sum(2 * len(v.edges) for v in instance.vlinks) > _LARGEST_PROGRAM:
+    left = search.clock.left()
+    short = left is not None and left < _LARGE_PROGRAM_S
+    if found.draft is not None or _ended(found) or short or not buildable:
         return found
     some = solve_plain(instance, Weights(), replace(search, solver=prompt_solver(), progress=None))
     if some.draft is None:
