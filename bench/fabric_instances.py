@@ -72,7 +72,7 @@ def waxman_fabric(n: int, seed: int) -> Fabric:
 def zoo_largest(count: int = 3) -> list[Fabric]:
     """The largest networks of the Topology Zoo, a host on each switch."""
     found = []
-    for name in ("Kdl", "Cogentco", "GtsCe", "TataNld", "UsCarrier")[:count]:
+    for name in ("TataNld", "Uninett2010", "VtlWavenet2011")[:count]:
         graph = topohub.get(f"topozoo/{name}")
         nodes = {node["id"]: k for k, node in enumerate(graph["nodes"])}
         edges = graph.get("edges") or graph["links"]
