@@ -17,7 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mip.bounds.bucket_elimination import eliminate
+from mip.bounds.bucket_elimination import CELLS, eliminate
 from mip.bounds.metric import Floats, Metric
 from mip.bounds.placing import Placing, build_placing
 from mip.draft import Draft, Route, chosen_values, value_of
@@ -115,6 +115,7 @@ class PlacedSearch:
         best: the best mapping so far; one that is known may be given.
         value: its value.
         bound: what is proven; what is known may be given.
+        cells: of one table of bounds at most.
     """
 
     instance: Instance
@@ -125,6 +126,7 @@ class PlacedSearch:
     best: Draft | None = None
     value: float = float("inf")
     bound: float = float("-inf")
+    cells: int = CELLS
     trace: Trace = field(default_factory=Trace)
     _ceiling: float = float("inf")
     _until: float = float("inf")
@@ -139,7 +141,7 @@ class PlacedSearch:
         if self._straight(Router(self.instance, metric)):
             return Found(Ending.OPTIMAL, self.best, self.value)
         placing = build_placing(self.instance, self.weights, metric)
-        buckets = eliminate(placing)
+        buckets = eliminate(placing, self.cells)
         self.bound = max(self.bound, buckets.bound)
         router = Router(self.instance, metric)
         branching = Branching(placing, buckets, self.fresh)

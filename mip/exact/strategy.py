@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mip.bounds.dominance import undominated
 from mip.bounds.placing import leavable
 from mip.draft import value_of
 from mip.exact.placements import PlacedSearch, placeable
 from mip.exact.program import Clock, Found, Search, solve_plain
+from mip.exact.regional import RegionalSearch, is_large, regional
 from mip.formulation.arc_flow import Scope
 from mip.instance.instance import Instance
 from mip.objectives import Cost, Weights
@@ -35,6 +37,13 @@ _NEXT = 0.5
 _QUICK_SHARE, _QUICK_S = 0.3, 2.0
 """How long a good mapping is looked for before any mapping is."""
 
+_QUICK_GAP = 0.05
+_LARGE_SHARE = 0.6
+_LARGEST_PROGRAM = 100_000
+_LARGE_PROGRAM_S = 5.0
+"""Large instances: how far above the bound `fast` stops; the part of the time for regions where a
+program may follow; its arcs at most, and the seconds that it needs at least."""
+
 
 def part_of(search: Search, share: float = _SHARE, most: float = _UNLIMITED_S) -> Search:
     """A search with a part of the time that is left."""
@@ -50,6 +59,9 @@ def _moment_of(search: Search, share: float, most: float) -> Search:
 
 def solve_additive(instance: Instance, weights: Weights, search: Search) -> Found:
     """A sum over VNodes and VLinks: by placements, then as one program."""
+    instance = undominated(instance, weights)
+    if is_large(instance) and regional(instance, weights):
+        return _solve_large(instance, weights, search, 0.0)
     if not placeable(instance, weights):
         return solve_plain(instance, weights, search)
     found = Found(Ending.UNKNOWN)
@@ -142,6 +154,9 @@ def finish(
 
 def quick(instance: Instance, weights: Weights, search: Search) -> Found:
     """A good mapping at once; without a proof, but with a true bound where one falls off."""
+    instance = undominated(instance, weights)
+    if is_large(instance) and regional(instance, weights):
+        return _solve_large(instance, weights, search, _QUICK_GAP)
     if not placeable(instance, weights):
         return solve_plain(instance, weights, search)
     moment = _moment_of(search, _QUICK_SHARE, _QUICK_S)
@@ -151,6 +166,21 @@ def quick(instance: Instance, weights: Weights, search: Search) -> Found:
         return found
     bound = first.bound if abs(first.bound) < INFINITY else None
     return _bettered(instance, weights, search, Found(Ending.UNKNOWN, None, bound))
+
+
+def _solve_large(instance: Instance, weights: Weights, search: Search, good: float) -> Found:
+    """By regions; only if none has a mapping, by a program without an objective."""
+    buildable = sum(2 * len(v.edges) for v in instance.vlinks) <= _LARGEST_PROGRAM
+    moment = part_of(search, _LARGE_SHARE if buildable else 1.0)
+    found = RegionalSearch(instance, weights, moment, good=good).run()
+    left = search.clock.left()
+    short = left is not None and left < _LARGE_PROGRAM_S
+    if found.draft is not None or _ended(found) or short or not buildable:
+        return found
+    some = solve_plain(instance, Weights(), replace(search, solver=prompt_solver(), progress=None))
+    if some.draft is None:
+        return Found(some.ending, None, found.bound)
+    return Found(Ending.FEASIBLE, some.draft, found.bound)
 
 
 def surrogate(instance: Instance) -> Weights:

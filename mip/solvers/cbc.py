@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +61,20 @@ class Cbc:
             )
             command.tmpDir = folder
             watch = _Watch(log, model.constant, progress)
+            began = time.monotonic()
             try:
                 with watch:
                     problem.solve(command)
             except pulp.PulpSolverError as error:
                 raise SolverError(f"CBC failed: {_tail(log)}") from error
             return _outcome(
-                pulp=pulp, problem=problem, columns=columns, log=log, model=model, limits=limits
+                pulp=pulp,
+                problem=problem,
+                columns=columns,
+                log=log,
+                model=model,
+                limits=limits,
+                seconds=time.monotonic() - began,
             )
 
 
@@ -106,10 +114,12 @@ def _outcome(
     log: Path,
     model: LinearModel,
     limits: Limits,
+    seconds: float,
 ) -> Outcome:
     found = problem.sol_status
     if problem.status == pulp.LpStatusInfeasible:  # `sol_status` misses "Integer infeasible"
-        return Outcome(Ending.INFEASIBLE)
+        late = limits.seconds is not None and seconds >= limits.seconds
+        return Outcome(Ending.UNKNOWN if late else Ending.INFEASIBLE)  # stopped is no proof
     bound = _last(_BOUND, log)
     bound = None if bound is None else bound + model.constant
     if found == pulp.LpSolutionNoSolutionFound:

@@ -1,0 +1,181 @@
+"""Large substrates: the exact search among the hosts of a few racks, a bound over all of them.
+
+A mapping among some of the candidates is a mapping; the bound comes from the cheapest parting
+(`mip.bounds.partition`), which also tells which racks are worth a look. What reaches the bound is
+proven optimal without ever a table over all hosts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mip.bounds.metric import Metric
+from mip.bounds.partition import Parting, cheapest_parting, racks_of
+from mip.draft import Draft, value_of
+from mip.exact.placements import PlacedSearch, placeable
+from mip.exact.program import Clock, Found, Search
+from mip.instance.instance import Instance, Kind
+from mip.objectives import Weights
+from mip.solvers.linear import Ending
+
+LARGE = 2_500
+"""Candidates of all points together from which an instance is large."""
+
+_HOSTS = 60
+_GROWTH = 2
+_MOST = 240
+_REGION_S = 1.5
+_ROUNDS = 8
+_CELLS = 10**5
+"""Hosts of a region at first, how much further ones grow and up to where; seconds for each at most;
+regions tried at each size; cells of one table of bounds there."""
+
+
+def is_large(instance: Instance) -> bool:
+    """Whether tables over all candidates are to be avoided."""
+    return sum(len(p.candidates) for p in instance.points) > LARGE
+
+
+def regional(instance: Instance, weights: Weights) -> bool:
+    """Whether searches of regions apply: as those of placements, save for the size."""
+    few = tuple(replace(p, candidates=p.candidates[:1]) for p in instance.points)
+    return placeable(replace(instance, points=few), weights)
+
+
+@dataclass
+class RegionalSearch:
+    """Searches of one large instance among ever more hosts.
+
+    Attributes:
+        instance: what to map.
+        weights: an additive objective.
+        search: when to stop, and whom to tell.
+        good: how far above the bound a mapping may be, relatively, for the search to end.
+        best: the best mapping so far, its `value`, and the `bound` on all.
+    """
+
+    instance: Instance
+    weights: Weights
+    search: Search
+    good: float = 0.0
+    best: Draft | None = None
+    value: float = float("inf")
+    bound: float = float("-inf")
+    _tried: set[tuple[int, ...]] = field(default_factory=set)
+
+    def run(self) -> Found:
+        """The best mapping of all regions looked at; optimal where it meets the bound."""
+        metric = Metric(self.instance, self.weights)
+        parting = cheapest_parting(self.instance, self.weights, metric)
+        if parting is not None:
+            self.bound = parting.bound
+            if not np.isfinite(parting.bound):
+                return Found(Ending.INFEASIBLE)
+        size = _HOSTS
+        while size <= _MOST and not self._ended():
+            for region in self._regions(parting, metric, size):
+                self._look(region)
+                if self._ended():
+                    break
+            size *= _GROWTH
+        if self.best is not None and self.value <= self.bound + 1e-9 * max(1.0, abs(self.bound)):
+            return Found(Ending.OPTIMAL, self.best, self.value)
+        bound = self.bound if np.isfinite(self.bound) else None
+        return Found(Ending.UNKNOWN if self.best is None else Ending.FEASIBLE, self.best, bound)
+
+    def _ended(self) -> bool:
+        gap = max(self.search.gap, self.good, 1e-9)
+        if self.best is not None and self.value - self.bound <= gap * max(1.0, abs(self.value)):
+            return True
+        return self.search.clock.over()
+
+    def _regions(self, parting: Parting | None, metric: Metric, size: int) -> Iterator[list[int]]:
+        """Sets of racks with about `size` hosts: homes of the cheapest parting, then neighbours."""
+        racks = racks_of(self.instance)
+        for turn in range(_ROUNDS):
+            if parting is not None:
+                yield self._homes(parting, racks, size, turn)
+            yield self._around(racks, metric, size, turn)
+
+    def _homes(
+        self, parting: Parting, racks: dict[int, list[int]], size: int, turn: int
+    ) -> list[int]:
+        """The next racks with room for each part."""
+        chosen: list[int] = []
+        share = max(1, size // max(1, len(parting.parts)))
+        for homes in parting.homes:
+            left = share
+            for k in range(len(homes)):
+                rack = homes[(turn * max(1, len(homes) // _ROUNDS) + k) % len(homes)]
+                if left <= 0:
+                    break
+                if rack not in chosen:
+                    chosen.append(rack)
+                    left -= len(racks[rack])
+        return chosen
+
+    def _around(
+        self, racks: dict[int, list[int]], metric: Metric, size: int, turn: int
+    ) -> list[int]:
+        """The racks nearest to one in which many points have candidates."""
+        if not self.instance.vlinks:
+            return list(racks)
+        able = self._able(racks)
+        names = list(racks)
+        ranked = sorted(names, key=lambda s: -able[s])
+        centre = ranked[turn * max(1, len(names) // (4 * _ROUNDS)) % len(names)]
+        widest = max(
+            range(len(self.instance.vlinks)), key=lambda i: self.instance.vlinks[i].bandwidth
+        )
+        if len(self.instance.vlinks[widest].points) != 2:
+            return names[:size]
+        rest = metric.rest(widest, racks[centre][0])
+        rows = metric.field(widest)[0].rows
+        far = {s: rest[rows[s]] if s in rows else float("inf") for s in names}
+        far[centre] = -1.0
+        chosen: list[int] = []
+        for s in sorted(names, key=lambda s: (far[s], -able[s])):
+            if sum(len(racks[c]) for c in chosen) >= size:
+                break
+            chosen.append(s)
+        return chosen
+
+    def _able(self, racks: dict[int, list[int]]) -> dict[int, int]:
+        """For each rack how many pairs of a point and one of its candidates it has."""
+        counted = np.zeros(len(self.instance.network.ids), dtype=np.int64)
+        for point in self.instance.points:
+            counted[list(point.candidates)] += 1
+        return {s: int(counted[hosts].sum()) for s, hosts in racks.items()}
+
+    def _look(self, region: list[int]) -> None:
+        """Search among the hosts of a region, for a moment."""
+        key = tuple(sorted(region))
+        if key in self._tried:
+            return
+        self._tried.add(key)
+        racks = racks_of(self.instance)
+        inside = {h for s in region for h in racks[s]}
+        points = tuple(
+            replace(p, candidates=tuple(v for v in p.candidates if v in inside))
+            if p.kind is Kind.VNODE
+            else p
+            for p in self.instance.points
+        )
+        small = replace(self.instance, points=points)
+        if any(not p.candidates for p in points) or not placeable(small, self.weights):
+            return
+        left = self.search.clock.left()
+        seconds = _REGION_S if left is None else min(_REGION_S, left / 2)
+        quiet = replace(self.search, clock=Clock(seconds), progress=None)
+        near = PlacedSearch(small, self.weights, quiet, hurry=True, cells=_CELLS)
+        near.run()
+        if near.best is None:
+            return
+        value = value_of(self.instance, self.weights, near.best)
+        if value < self.value:
+            self.best, self.value = near.best, value
+            if self.search.progress is not None:
+                self.search.progress(value, self.bound if np.isfinite(self.bound) else None)
