@@ -205,7 +205,7 @@ def target_vertices(
     Model: (R1).
     """
     rules = [
-        r
+        _Targets.of(r)
         for r in request.constraints
         if r.kind in {ConstraintKind.ON, ConstraintKind.NOT_ON} and vnode in r.of
     ]
@@ -215,26 +215,38 @@ def target_vertices(
     return [v for v in vertices if _open_to(element, network.element(v), rules)]
 
 
-def _open_to(vnode: Element, host: Element, rules: Sequence[Constraint]) -> bool:
+@dataclass(frozen=True)
+class _Targets:
+    """An `on` (or `not_on`) by the ids and the types it names."""
+
+    on: bool
+    ids: frozenset[str]
+    kinds: tuple[str, ...]
+
+    @classmethod
+    def of(cls, rule: Constraint) -> _Targets:
+        kinds = tuple(t for t in rule.targets if t.startswith("/"))
+        return cls(rule.kind is ConstraintKind.ON, frozenset(rule.targets) - {*kinds}, kinds)
+
+    def keeps(self, host: str, is_of: Callable[[str], bool]) -> bool:
+        """Whether a host, which is of the kinds that `is_of` says, keeps the rule."""
+        return (host in self.ids or any(is_of(k) for k in self.kinds)) is self.on
+
+
+def _open_to(vnode: Element, host: Element, rules: Sequence[_Targets]) -> bool:
     """Whether `on` and `not_on` leave a host to a VNode; a provider by one type of those it lists.
 
     That one type has to satisfy all of `rules`, and what the VNode asks for.
     """
     if not is_pip(host):
-        return all(_keeps(rule, host, partial(hosts, host)) for rule in rules)
+        return all(rule.keeps(host.id, partial(hosts, host)) for rule in rules)
     listed = [str(t) for t in landmarks(host.features.get("types"))]
     fitting = [t for t in listed if types.fits(vnode.type, t)]
-    return any(all(_keeps(r, host, partial(_is_of, t)) for r in rules) for t in fitting)
+    return any(all(r.keeps(host.id, partial(_is_of, t)) for r in rules) for t in fitting)
 
 
 def _is_of(listed: str, kind: str) -> bool:
     return types.fits(kind, listed)
-
-
-def _keeps(rule: Constraint, host: Element, is_of: Callable[[str], bool]) -> bool:
-    """Whether a host, which is of the kinds that `is_of` says, keeps an `on` or `not_on`."""
-    met = host.id in rule.targets or any(is_of(t) for t in rule.targets if t.startswith("/"))
-    return met if rule.kind is ConstraintKind.ON else not met
 
 
 def settle(rules: Rules, places: Mapping[str, Sequence[str]]) -> dict[Choice, int] | None:
