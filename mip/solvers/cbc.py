@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
 import tempfile
 import threading
 import time
@@ -25,6 +28,9 @@ from mip.solvers.linear import (
 _BOUND = re.compile(r"(?:Lower bound:|best possible|Continuous objective value is)\s+(\S+)")
 _BEST = re.compile(r"(?:Objective value:|Integer solution of)\s+(\S+)")
 _POLL_S = 0.2
+
+_GRACE_S, _GRACE_SHARE = 0.2, 0.05
+"""How long after its time limit CBC is ended: it looks at its clock between nodes alone."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +68,16 @@ class Cbc:
             command.tmpDir = folder
             watch = _Watch(log, model.constant, progress)
             began = time.monotonic()
+            deadline = _Deadline(folder, limits.seconds)
             try:
-                with watch:
+                with watch, deadline:
                     problem.solve(command)
             except pulp.PulpSolverError as error:
+                if deadline.struck:
+                    bound = _last(_BOUND, log)
+                    return Outcome(
+                        Ending.UNKNOWN, None, None if bound is None else bound + model.constant
+                    )
                 raise SolverError(f"CBC failed: {_tail(log)}") from error
             return _outcome(
                 pulp=pulp,
@@ -147,6 +159,37 @@ def _number(text: str) -> float | None:
 
 def _tail(log: Path) -> str:
     return " | ".join(log.read_text(errors="replace").splitlines()[-3:])
+
+
+class _Deadline:
+    """Ends the solver that works in a folder some time after its limit, until left.
+
+    PuLP doesn't say which process is CBC's: it is the child with a file of that folder as argument.
+    """
+
+    def __init__(self, folder: str, seconds: float | None) -> None:
+        self._folder = folder.encode()
+        self.struck = False
+        grace = None if seconds is None else seconds + max(_GRACE_S, _GRACE_SHARE * seconds)
+        self._timer = None if grace is None else threading.Timer(grace, self._strike)
+
+    def __enter__(self) -> None:
+        if self._timer is not None:
+            self._timer.daemon = True
+            self._timer.start()
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _strike(self) -> None:
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, ProcessLookupError):
+                status = (process / "stat").read_text().rpartition(")")[2].split()
+                child = int(status[1]) == os.getpid()
+                if child and self._folder in (process / "cmdline").read_bytes():
+                    self.struck = True
+                    os.kill(int(process.name), signal.SIGKILL)
 
 
 class _Watch:
