@@ -24,6 +24,9 @@ from mip.solvers.linear import Ending
 LARGE = 2_500
 """Candidates of all points together from which an instance is large."""
 
+BROAD = 900
+"""And from which regions come first, where hosts share switches."""
+
 _HOSTS = 60
 _GROWTH = 2
 _MOST = 240
@@ -37,6 +40,14 @@ regions tried at each size; cells of one table of bounds there."""
 def is_large(instance: Instance) -> bool:
     """Whether tables over all candidates are to be avoided."""
     return sum(len(p.candidates) for p in instance.points) > LARGE
+
+
+def is_broad(instance: Instance) -> bool:
+    """Whether there are many candidates, two a switch at least: then regions tell soon."""
+    if sum(len(p.candidates) for p in instance.points) <= BROAD:
+        return False
+    racks = racks_of(instance)
+    return sum(len(hosts) for hosts in racks.values()) >= 2 * len(racks)
 
 
 def regional(instance: Instance, weights: Weights) -> bool:

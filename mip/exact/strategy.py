@@ -13,7 +13,7 @@ from mip.bounds.placing import leavable
 from mip.draft import value_of
 from mip.exact.placements import PlacedSearch, placeable
 from mip.exact.program import Clock, Found, Search, solve_plain
-from mip.exact.regional import RegionalSearch, is_large, regional
+from mip.exact.regional import RegionalSearch, is_broad, is_large, regional
 from mip.formulation.arc_flow import Scope
 from mip.instance.instance import Instance
 from mip.objectives import Cost, Weights
@@ -34,8 +34,14 @@ it is the better way. Parts of the time that is left, and seconds at most."""
 _NEXT = 0.5
 """Between a whole value and the next one below."""
 
+_ARC_S = 2e-5
+"""What building and handing over the whole program takes at least, for each arc."""
+
 _QUICK_SHARE, _QUICK_S = 0.3, 2.0
 """How long a good mapping is looked for before any mapping is."""
+
+_BROAD_SHARE, _BROAD_S = 0.4, 4.0
+"""The same for regions, where these are only the first way."""
 
 _QUICK_GAP = 0.05
 _LARGE_SHARE = 0.6
@@ -65,6 +71,11 @@ def solve_additive(instance: Instance, weights: Weights, search: Search) -> Foun
     if not placeable(instance, weights):
         return solve_plain(instance, weights, search)
     found = Found(Ending.UNKNOWN)
+    if is_broad(instance) and regional(instance, weights):
+        moment = _moment_of(search, _BROAD_SHARE, _BROAD_S)
+        found = RegionalSearch(instance, weights, moment).run()
+        if _ended(found):
+            return found
     if sum(2 * len(v.edges) for v in instance.vlinks) <= _PROGRAM_SIZE:
         found = _placed(instance, weights, _moment_of(search, _FIRST_SHARE, _FIRST_S), found)
         if not _ended(found):
@@ -134,6 +145,10 @@ def finish(
     found: Found,
 ) -> Found:
     """The whole program for what is left, below what was found and above what is proven."""
+    arcs = sum(2 * len(v.edges) for v in instance.vlinks)
+    left = search.clock.left()
+    if left is not None and arcs * _ARC_S > left:
+        return found
     draft, bound = found.draft, found.bound
     value = None if draft is None else value_of(instance, weights, draft)
     if bound is not None and abs(bound) == INFINITY:
@@ -160,6 +175,10 @@ def quick(instance: Instance, weights: Weights, search: Search) -> Found:
     if not placeable(instance, weights):
         return solve_plain(instance, weights, search)
     moment = _moment_of(search, _QUICK_SHARE, _QUICK_S)
+    if is_broad(instance) and regional(instance, weights):
+        near = RegionalSearch(instance, weights, moment, good=_QUICK_GAP).run()
+        if near.draft is not None or _ended(near):
+            return near
     first = PlacedSearch(instance, weights, moment, hurry=True)
     found = first.run()
     if found is not None and (found.draft is not None or found.ending is Ending.INFEASIBLE):
