@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NewType, Protocol, runtime_checkable
 
@@ -188,6 +189,20 @@ class Embedder(Protocol):
 
     def embed(self, problem: Problem, options: Options) -> Result:
         """See `mip.mapping.map_request`."""
+
+
+@runtime_checkable
+class Interruptible(Embedder, Protocol):
+    """A solver whose solves end as soon as the offer they are for isn't wanted any more."""
+
+    def attending(self, offer: OfferId) -> AbstractContextManager[None]:
+        """For the time that an offer is worked on: `interrupt` counts from its beginning."""
+
+    def embed_for(self, offer: OfferId, problem: Problem, options: Options) -> Result:
+        """As `embed`, for an offer that is attended to. Raises Refused once interrupted."""
+
+    def interrupt(self, offer: OfferId) -> None:
+        """End what is solved for an offer, and what will be, while it is attended to."""
 
 
 class Clock(Protocol):

@@ -7,9 +7,11 @@ transaction.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import logging
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -17,8 +19,10 @@ import sqlalchemy as sa
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import (
     Embedder,
+    Interruptible,
     Inventory,
     NodePlugin,
+    OfferId,
     Refused,
     Synchronised,
     Transient,
@@ -249,15 +253,29 @@ class Mapping:
     def _runs_vnodes(self, element: Element) -> bool:
         return isinstance(self._registry.for_type(element.type), NodePlugin)
 
-    def solve(self, problem: Problem) -> Result:
-        """A mapping, or reasons.
+    def attending(self, offer: OfferId) -> AbstractContextManager[None]:
+        """For the time that an offer is worked on: `interrupt` counts from its beginning."""
+        if isinstance(self._embedder, Interruptible):
+            return self._embedder.attending(offer)
+        return contextlib.nullcontext()
+
+    def interrupt(self, offer: OfferId) -> None:
+        """End what is solved for an offer, where the solver lets us."""
+        if isinstance(self._embedder, Interruptible):
+            self._embedder.interrupt(offer)
+
+    def solve(self, problem: Problem, offer: OfferId) -> Result:
+        """A mapping for an offer that is attended to, or reasons.
 
         Raises:
-            Refused: it can't be embedded, or not found out in time.
+            Refused: it can't be embedded, or not found out in time, or isn't wanted any more.
         """
         limit = self._settings.timing.solve_s
         options = Options(objective=self._settings.objective, time_limit=limit)
-        result = self._embedder.embed(problem, options)
+        if isinstance(self._embedder, Interruptible):
+            result = self._embedder.embed_for(offer, problem, options)
+        else:
+            result = self._embedder.embed(problem, options)
         if result.status is Status.INFEASIBLE:
             raise Refused(result.reasons)
         if result.status is Status.TIMEOUT:

@@ -160,6 +160,8 @@ class Negotiation:
             self._lifecycle.hold(offer, self._worker(offer))
         except Refused as exc:
             self._lifecycle.refuse(offer, [as_json(r) for r in exc.reasons])
+        except concurrent.futures.CancelledError:
+            log.info("offer=%s is left as it is: shutting down", offer)
         except Exception:
             log.exception("offer=%s broke down", offer)
             text = "an internal error ended the negotiation"

@@ -23,7 +23,7 @@ from cloudnet_sdn.roles.mapping import Mapping, View
 from cloudnet_sdn.roles.options import parse_time, timestamp
 from cloudnet_sdn.roles.reservation import Moved, Place, Reserved, Reserving, Solved, Withdrawn
 from cloudnet_sdn.roles.settings import RoleKind, Settings
-from cloudnet_sdn.roles.states import Wanted
+from cloudnet_sdn.roles.states import OfferState, Wanted
 from cloudnet_sdn.store import offers, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
@@ -104,10 +104,14 @@ class Working:
         Raises:
             Refused: it can't be; what was made is on its way out.
         """
+        with self._mapping.attending(offer_id):
+            return self._work(offer_id)
+
+    def _work(self, offer_id: OfferId) -> Hold:
         with self._store.read() as conn:
             offer = offers.get(conn, offer_id)
             text = offers.graph(conn, offer_id, GraphLayer.OL0)
-        if offer is None or text is None:
+        if offer is None or text is None or offer.state is not OfferState.WORKING:
             raise Refused([])
         graph = parse_overlay(text)
         if objections := admission.objections(graph, self._settings.quota):
@@ -180,7 +184,7 @@ class Working:
             keep=None if over is None else over.solved.result.nodes,
         )
         try:
-            result = self._mapping.solve(problem)
+            result = self._mapping.solve(problem, offer.id)
         except Refused as exc:
             log.info("offer=%s refused: %s", offer.id, exc)
             reasons = exc.reasons
