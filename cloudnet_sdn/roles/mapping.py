@@ -101,6 +101,7 @@ class Mapping:
         self._store = store
         self._registry = registry
         self._embedder = embedder
+        self._interruptible = embedder if isinstance(embedder, Interruptible) else None
         self._settings = settings
         self.health = Health()
         self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="recheck")
@@ -122,12 +123,11 @@ class Mapping:
             revision = substrate.revision(conn)
             drained = substrate.all_drained(conn)
             taken = tags.taken(conn)
-            embedded = self._embedded(conn, base, without)
+            # A broker's providers tell what they have left, and whether they are there.
+            embedded = () if self._is_broker else self._embedded(conn, base, without)
         whole, away = self.synchronised(base)
         unavailable = drained
-        if self._is_broker:
-            embedded = ()  # providers tell what they have left, and whether they are there
-        else:
+        if not self._is_broker:
             unavailable |= self._still_away() | self._down(base)
         return View(whole, embedded, unavailable, taken, revision, away)
 
@@ -255,14 +255,14 @@ class Mapping:
 
     def attending(self, offer: OfferId) -> AbstractContextManager[None]:
         """For the time that an offer is worked on: `interrupt` counts from its beginning."""
-        if isinstance(self._embedder, Interruptible):
-            return self._embedder.attending(offer)
-        return contextlib.nullcontext()
+        if self._interruptible is None:
+            return contextlib.nullcontext()
+        return self._interruptible.attending(offer)
 
     def interrupt(self, offer: OfferId) -> None:
         """End what is solved for an offer, where the solver lets us."""
-        if isinstance(self._embedder, Interruptible):
-            self._embedder.interrupt(offer)
+        if self._interruptible is not None:
+            self._interruptible.interrupt(offer)
 
     def solve(self, problem: Problem, offer: OfferId) -> Result:
         """A mapping for an offer that is attended to, or reasons.
@@ -272,10 +272,10 @@ class Mapping:
         """
         limit = self._settings.timing.solve_s
         options = Options(objective=self._settings.objective, time_limit=limit)
-        if isinstance(self._embedder, Interruptible):
-            result = self._embedder.embed_for(offer, problem, options)
-        else:
+        if self._interruptible is None:
             result = self._embedder.embed(problem, options)
+        else:
+            result = self._interruptible.embed_for(offer, problem, options)
         if result.status is Status.INFEASIBLE:
             raise Refused(result.reasons)
         if result.status is Status.TIMEOUT:
