@@ -150,6 +150,15 @@ def of_target(conn: sa.Connection, plugin: str, target: str) -> list[Entry]:
     return [_entry(row) for row in rows]
 
 
+def unfinished(conn: sa.Connection) -> frozenset[CloudnetId]:
+    """The CloudNets with a task that there is something left to do about."""
+    absent = sa.and_(tasks.c.wanted == Wanted.ABSENT.value, tasks.c.state == TaskState.ABSENT.value)
+    rows = conn.scalars(
+        sa.select(tasks.c.cloudnet).where(tasks.c.open.is_(True), sa.not_(absent)).distinct()
+    )
+    return frozenset(map(CloudnetId, rows))
+
+
 def due(conn: sa.Connection, now: dt.datetime, limit: int = 500) -> list[Entry]:
     """What there is to do by now."""
     rows = conn.execute(
