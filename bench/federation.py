@@ -172,24 +172,31 @@ def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
     return found
 
 
+def tell(what: str, seen: Seen, logs: Path) -> None:
+    """Print how many requests there were, how soon each was held, and where its time went."""
+    held = sorted(seen.held)
+    print(
+        f"{what}: {len(held)} requests, {seen.per_minute:.0f} a minute; to held p50 "
+        f"{statistics.median(held):.3f} s, p95 {held[int(0.95 * len(held))]:.3f} s; "
+        f"with cancel p50 {statistics.median(seen.cycles):.3f} s; besides {dict(seen.other)}"
+    )
+    parts = breakdown(logs, seen)
+    print("  seconds of a request:", " ".join(f"{k} {v:.3f}" for k, v in parts.items()))
+
+
 def report(world: World, brokers: int, seconds: float) -> bool:
     """Ask, and print what came of it; whether every request was held."""
+    logs = world.state / "logs"
     floor = round_trip(world.access())
+    one_after_another(world.access("first"), 1)  # whose connections and caches are all new
     alone = one_after_another(world.access("alone"), ALONE)
+    tell("one broker", alone, logs)
     access = [world.access(f"broker{number}") for number in range(brokers)]
     pids = {running.name: running.popen.pid for running in world.processes.running}
     before = cpu_seconds(pids)
     many = all_at_once(access, seconds)
     used = {name: spent - before[name] for name, spent in cpu_seconds(pids).items()}
-    for what, seen in (("one broker", alone), (f"{brokers} brokers", many)):
-        held = sorted(seen.held)
-        print(
-            f"{what}: {len(held)} requests, {seen.per_minute:.0f} a minute; to held p50 "
-            f"{statistics.median(held):.3f} s, p95 {held[int(0.95 * len(held))]:.3f} s; "
-            f"with cancel p50 {statistics.median(seen.cycles):.3f} s; besides {dict(seen.other)}"
-        )
-        parts = breakdown(world.state / "logs", seen)
-        print("  seconds of a request:", " ".join(f"{k} {v:.3f}" for k, v in parts.items()))
+    tell(f"{brokers} brokers", many, logs)
     print(
         "CPU milliseconds of a request and its cancel:",
         " ".join(f"{n} {1000 * s / len(many.cycles):.0f}" for n, s in used.items()),

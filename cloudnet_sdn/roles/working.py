@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from cloudnet_sdn.ports import Clock, Json, OfferId, Refused
 from cloudnet_sdn.roles import admission, agreement, pricing
@@ -70,7 +71,7 @@ class Made:
     reserved: Reserved
     outcome: Outcome
 
-    @property
+    @cached_property
     def parts(self) -> dict[str, Part]:
         """What each provider below answered."""
         answers = {e.task.target: e.task.answer for e in self.outcome.entries}
