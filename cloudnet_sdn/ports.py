@@ -177,6 +177,14 @@ class Watching(Protocol):
 
 
 @runtime_checkable
+class Withdrawing(Protocol):
+    """A plugin whose `make` may take long, and can be told that it isn't wanted any more."""
+
+    def withdraw(self, task: Task) -> None:
+        """End what `make` waits for, from another thread. Raises Transient, Refused."""
+
+
+@runtime_checkable
 class Leased(Protocol):
     """A plugin whose effects end by themselves unless they are prolonged."""
 

@@ -120,6 +120,13 @@ class ProviderPlugin:
         held = sent + dt.timedelta(seconds=float(offer["expires_in"]))
         return {**answer, "expires": timestamp(held)}
 
+    def withdraw(self, task: Task) -> None:
+        """Have the provider end what it works on; the same request tells which offer that is."""
+        with provider(task.target, task.elements):
+            offer = self._request(task, hold_s=1.0, wait_s=0.0)
+            if offer["state"] == "working":
+                self._call(task.target, "negotiation.cancel", offer["offer"])
+
     def confirm(self, task: Task) -> Json:
         """Have it confirmed. One that is away until its hold is over has failed for good."""
         try:

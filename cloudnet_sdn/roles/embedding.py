@@ -28,6 +28,7 @@ from cloudnet_sdn.ports import (
     PlannedTask,
     Refused,
     Transient,
+    Withdrawing,
 )
 from cloudnet_sdn.roles.settings import Timing
 from cloudnet_sdn.roles.states import CloudnetState, TaskState, Wanted
@@ -184,6 +185,7 @@ class Embedding:
                 entries = [e for e in tasks.of_cloudnet(conn, cloudnet) if next_step(e)]
             if not entries:
                 return True
+            self._withdraw(entries)
             futures = [self.dispatch(e.id) for e in entries]
             left = deadline - time.monotonic()
             concurrent.futures.wait(futures, timeout=max(0.0, left))
@@ -198,9 +200,25 @@ class Embedding:
         """Work on all of a CloudNet's open tasks, without waiting for the next tick."""
         with self._store.read() as conn:
             entries = tasks.of_cloudnet(conn, cloudnet)
+        self._withdraw(entries)
         for entry in entries:
             if next_step(entry):
                 self.dispatch(entry.id)
+
+    def _withdraw(self, entries: Iterable[Entry]) -> None:
+        """Have nobody wait for what is being made and isn't wanted any more."""
+        for entry in entries:
+            plugin = self._registry.get(entry.task.plugin)
+            vain = entry.wanted is Wanted.ABSENT and entry.state is TaskState.PLANNED
+            if vain and entry.id in self._running and isinstance(plugin, Withdrawing):
+                self._pool.submit(self._withdrawn, plugin, entry)
+
+    @staticmethod
+    def _withdrawn(plugin: Withdrawing, entry: Entry) -> None:
+        try:
+            plugin.withdraw(entry.task)
+        except (Transient, Refused) as exc:
+            log.info("not withdrawn key=%s target=%s: %s", entry.key, entry.task.target, exc)
 
     def dispatch(self, task: int) -> Coming:
         """Work on a task in a thread; the one that is at it already, if any."""

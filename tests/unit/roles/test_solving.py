@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes.world import PAIR, DirectEmbedder, request
+from fakes.world import PAIR, SPLIT, DirectEmbedder, request
 
 from cloudnet_sdn.ports import OfferId, Refused
 from cloudnet_sdn.roles.settings import SolverSettings
@@ -97,6 +97,25 @@ def test_giving_up_a_request_ends_its_solve(pip, solver, stuck, end):
     assert pip.call("negotiation.offer", offer["offer"])["state"] == "cancelled"
     pip.settle()
     assert pip.site.empty()
+
+
+@pytest.mark.parametrize("end", ["cancel", "release"])
+def test_giving_up_at_a_broker_ends_the_solve_of_its_provider(federation, solver, stuck, end):
+    """Although the broker's own call still waits for it; nobody keeps anything."""
+    federation.berlin.embedder = solver
+    federation.restart("berlin")
+    offer = request(federation.vnp, SPLIT, wait_s=0.0)
+    assert eventually(stuck.exists)
+    pids = stuck.read_text().split()
+    if end == "cancel":
+        federation.vnp.call("negotiation.cancel", offer["offer"])
+    else:
+        federation.vnp.call("negotiation.release", offer["cloudnet"])
+    assert eventually(lambda: not any(running(pid) for pid in pids))
+    with federation.berlin.role.store.read() as conn:
+        assert offers.in_state(conn, OfferState.CANCELLED)
+    federation.settle()
+    assert federation.empty()
 
 
 def test_a_solve_cut_short_by_the_end_of_the_role_is_for_the_next_one(pip, solver, stuck):
