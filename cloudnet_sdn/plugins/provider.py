@@ -10,10 +10,12 @@ import datetime as dt
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from cloudnet_sdn.plugins.calls import provider
 from cloudnet_sdn.plugins.registry import Context, Extension
+from cloudnet_sdn.plugins.sharing import Shared
 from cloudnet_sdn.ports import (
     Clock,
     Json,
@@ -57,6 +59,7 @@ class ProviderPlugin:
         self._clock = clock
         self._timing = timing
         self._due: dict[str, dt.datetime] = {}
+        self._offered = {name: Shared(partial(self._ask_offered, name)) for name in peers}
 
     # -- synchronisation
 
@@ -65,15 +68,20 @@ class ProviderPlugin:
 
         Its end points keep the names it gives them: `berlin.t1`.
         """
-        with provider(element.id, ()):
-            text = self._call(element.id, "negotiation.substrate", timeout_s=self._timing.peer_s)
+        if element.id not in self._offered:
+            raise Transient(f"{element.id} is no provider of the configuration")
+        return self._offered[element.id].get()
+
+    def _ask_offered(self, name: str) -> Element:
+        with provider(name, ()):
+            text = self._call(name, "negotiation.substrate", timeout_s=self._timing.peer_s)
         try:
-            graph = load_graph(text, source=element.id)
+            graph = load_graph(text, source=name)
         except RdlError as exc:
-            raise Transient(f"{element.id} offers what can't be read: {exc}") from exc
-        if element.id not in graph.elements:
-            raise Transient(f"{element.id} calls itself {', '.join(graph.elements)}")
-        return graph.elements[element.id]
+            raise Transient(f"{name} offers what can't be read: {exc}") from exc
+        if name not in graph.elements:
+            raise Transient(f"{name} calls itself {', '.join(graph.elements)}")
+        return graph.elements[name]
 
     # -- embedding
 
