@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NewType, Protocol, runtime_checkable
 
@@ -176,6 +177,14 @@ class Watching(Protocol):
 
 
 @runtime_checkable
+class Withdrawing(Protocol):
+    """A plugin whose `make` may take long, and can be told that it isn't wanted any more."""
+
+    def withdraw(self, task: Task) -> None:
+        """End what `make` waits for, from another thread. Raises Transient, Refused."""
+
+
+@runtime_checkable
 class Leased(Protocol):
     """A plugin whose effects end by themselves unless they are prolonged."""
 
@@ -188,6 +197,20 @@ class Embedder(Protocol):
 
     def embed(self, problem: Problem, options: Options) -> Result:
         """See `mip.mapping.map_request`."""
+
+
+@runtime_checkable
+class Interruptible(Embedder, Protocol):
+    """A solver whose solves end as soon as the offer they are for isn't wanted any more."""
+
+    def attending(self, offer: OfferId) -> AbstractContextManager[None]:
+        """For the time that an offer is worked on: `interrupt` counts from its beginning."""
+
+    def embed_for(self, offer: OfferId, problem: Problem, options: Options) -> Result:
+        """As `embed`, for an offer that is attended to. Raises Refused once interrupted."""
+
+    def interrupt(self, offer: OfferId) -> None:
+        """End what is solved for an offer, and what will be, while it is attended to."""
 
 
 class Clock(Protocol):

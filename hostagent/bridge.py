@@ -10,7 +10,9 @@ import logging
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cloudnet_sdn.wire.faults import PeerAway
@@ -53,6 +55,16 @@ class BridgeGoneError(PeerAway):
     """Open vSwitch runs and has no such bridge: its ports are gone with it."""
 
 
+@dataclass
+class _Change:
+    """What one thread asks of the bridge, and what has come of it."""
+
+    wanted: tuple[AccessPort, ...]
+    gone: frozenset[str]
+    done: bool = False
+    error: PeerAway | None = None
+
+
 class Bridge:
     """One bridge. Safe to share between threads; each call is one transaction."""
 
@@ -64,6 +76,7 @@ class Bridge:
         self.uplinks = tuple(uplinks)
         self._remote = remote
         self._lock = threading.Lock()
+        self._waiting: deque[_Change] = deque()
         self._missing: tuple[str, ...] = ()
         self._connected: ovs.db.idl.Idl | None = None
 
@@ -87,25 +100,50 @@ class Bridge:
     def apply(self, wanted: Collection[AccessPort] = (), gone: Collection[str] = ()) -> None:
         """Make the `wanted` ports be as they say, drop the devices `gone`, and set all trunks.
 
-        Returns once ovs-vswitchd has carried it out. Ports of others are left alone.
+        Returns once ovs-vswitchd has carried it out. Ports of others are left alone. What several
+        threads ask for while a transaction is under way is one transaction, the next one; they are
+        never about the same device.
 
         Raises:
             PeerAway: Open vSwitch or the bridge isn't there, or ovs-vswitchd doesn't answer.
         """
-
-        def change(txn: Any, idl: Any) -> None:
-            bridge = self._bridge(idl)
-            left = {row.name: row for row in self._ours(bridge)}
-            for device in set(gone) & left.keys():
-                bridge.delvalue("ports", left.pop(device))
-            ports = {name: self._seen(row).port for name, row in left.items()}
-            for port in wanted:
-                self._put_port(txn, bridge, left.get(port.device), port)
-                ports[port.device] = port
-            self._trunk(bridge, list(ports.values()))
-
+        mine = _Change(tuple(wanted), frozenset(gone))
+        self._waiting.append(mine)
         with self._lock:
-            self._commit(change)
+            if not mine.done:
+                self._carry(mine)
+        if mine.error is not None:
+            raise type(mine.error)(mine.error.text) from mine.error
+
+    def _carry(self, mine: _Change) -> None:
+        """Carry out what waits, `mine` among it."""
+        changes = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            self._commit(lambda txn, idl: self._changed(changes, txn, idl))
+        except PeerAway as exc:
+            for one in changes:
+                one.error = exc
+        except BaseException:
+            for one in changes:
+                if one is not mine:
+                    one.error = PeerAway("Open vSwitch was not asked")
+            raise
+        finally:
+            for one in changes:
+                one.done = True
+
+    def _changed(self, changes: Sequence[_Change], txn: Any, idl: Any) -> None:
+        """Put changes into a transaction."""
+        bridge = self._bridge(idl)
+        left = {row.name: row for row in self._ours(bridge)}
+        gone = frozenset[str]().union(*(one.gone for one in changes))
+        for device in gone & left.keys():
+            bridge.delvalue("ports", left.pop(device))
+        ports = {name: self._seen(row).port for name, row in left.items()}
+        for port in (port for one in changes for port in one.wanted):
+            self._put_port(txn, bridge, left.get(port.device), port)
+            ports[port.device] = port
+        self._trunk(bridge, list(ports.values()))
 
     def _put_port(self, txn: Any, bridge: Any, row: Any, port: AccessPort) -> None:
         if row is None:

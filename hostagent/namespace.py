@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from hostagent import limits, netns
+from hostagent import limits, netns, offloads
 from hostagent.bridge import BridgeGoneError
 from hostagent.command import CommandFailedError, batch, detach, run
 from hostagent.drivers import Host, Seen, SeenPort
@@ -58,8 +58,8 @@ class NamespaceDriver:
     def ensure(self, key: Key, spec: VNodeSpec) -> None:
         """See `Driver.ensure`."""
         name = self._names.namespace(key)
-        self._make_namespace(name, key)
-        devices = netns.devices(name)
+        fresh = not netns.exists(name)
+        devices = {} if fresh else netns.devices(name)
         wanted = {inner(one.name): one for one in spec.interfaces}
         gone = [one for one in devices.values() if one.plugged and one.name not in wanted]
         new = {
@@ -70,11 +70,13 @@ class NamespaceDriver:
         # A port whose device was made anew holds on to the old one: it is plugged in afresh too.
         self._unplug(key, keep=[one for device, one in wanted.items() if device not in new])
         batch(["ip", "-n", name], [f"link del dev {one.name}" for one in gone])
-        self._make_pairs(name, key, new)
-        batch(["ip", "-n", name], self._corrections(key, wanted, devices))
+        self._make(name, key, new, fresh=fresh)
+        alias = f'link set dev lo alias "{self._tag(key)}"'
+        kept = {device: one for device, one in wanted.items() if device not in new}
+        batch(["ip", "-n", name], [alias, *self._corrections(key, kept, devices)])
         batch(["tc", "-n", name], [shape(dev, one.bandwidth) for dev, one in wanted.items()])
         self._bridge.apply(self._ports_of(key, wanted.values()))
-        if netns.init_of(name) is not None:
+        if not fresh and netns.init_of(name) is not None:
             batch(["ip", "-n", name], _up(wanted, netns.devices(name)))
 
     def remove(self, key: Key) -> None:
@@ -158,42 +160,40 @@ class NamespaceDriver:
         except BridgeGoneError:
             return ()
 
-    def _make_namespace(self, name: str, key: Key) -> None:
-        if not netns.exists(name):
+    def _make(self, name: str, key: Key, new: Mapping[str, InterfaceSpec], *, fresh: bool) -> None:
+        """Make the namespace, where it isn't there, and pairs of devices that end in it."""
+        if fresh:
             (netns.RUN_DIR / name).unlink(missing_ok=True)
-            run(["ip", "netns", "add", name])
-        batch(["ip", "-n", name], [f'link set dev lo alias "{self._tag(key)}"'])
-
-    def _make_pairs(self, name: str, key: Key, new: Mapping[str, InterfaceSpec]) -> None:
-        if not new:
-            return
         outers = {self._names.outer(key, one.name): device for device, one in new.items()}
         stale = [
             f"link del dev {outer}" for outer in outers if Path("/sys/class/net", outer).exists()
         ]
-        batch(["ip"], stale)
         made = [
-            f"link add {outer} type veth peer name {device} netns {name}"
+            f"link add {outer} type veth peer name {device} address {self._mac(key, new[device])} "
+            f"netns {name}"
             for outer, device in outers.items()
         ]
         silent = [f"link set dev {outer} addrgenmode none" for outer in outers]
-        batch(["ip"], [*made, *silent])
+        batch(["ip"], [*([f"netns add {name}"] if fresh else []), *stale, *made, *silent])
+        if not new:
+            return
         for outer in outers:
             _silence(outer)
         # Open vSwitch's userspace datapath hands half-made checksums on, and TCP would hang.
-        off = " && ".join(f"ethtool -K {one} tx off rx off >/dev/null" for one in outers)
-        run(["sh", "-c", off])
-        off = " && ".join(f"ethtool -K {one} tx off rx off >/dev/null" for one in outers.values())
-        run(["ip", "netns", "exec", name, "sh", "-c", off])
+        offloads.switch_off(outers)
+        offloads.switch_off(new, netns.RUN_DIR / name)
         # The alias comes last: one without it was cut off half-way and is made anew.
         batch(["ip"], [f"link set dev {outer} alias {key} up" for outer in outers])
+
+    def _mac(self, key: Key, one: InterfaceSpec) -> str:
+        return one.mac or self._names.mac(key, one.name)
 
     def _corrections(
         self, key: Key, wanted: Mapping[str, InterfaceSpec], devices: Mapping[str, netns.Device]
     ) -> list[str]:
         lines = []
         for device, one in wanted.items():
-            mac = one.mac or self._names.mac(key, one.name)
+            mac = self._mac(key, one)
             if device not in devices or devices[device].mac != mac:
                 lines.append(f"link set dev {device} address {mac}")
         return lines

@@ -132,6 +132,9 @@ class Tunnels:
             for key, raw in self._records.load().items()
         }
         self._lock = threading.Lock()
+        self._changes = 0
+        self._carried = dict.fromkeys(self._tunnels, 0)
+        self._carrying = {name: threading.Lock() for name in self._tunnels}
 
     def start(self) -> None:
         """Bring all up and keep them up."""
@@ -172,9 +175,10 @@ class Tunnels:
             before = self._admitted.get(key)
             self._records.put(key, {"tunnel": name, "vlan": vlan})
             self._admitted[key] = wanted
-            tunnel.admit(self._tags(name))
-            if before is not None and before.tunnel in self._tunnels and before.tunnel != name:
-                self._tunnels[before.tunnel].admit(self._tags(before.tunnel))
+            self._changes = change = self._changes + 1
+        self._carry(name, change)
+        if before is not None and before.tunnel in self._tunnels and before.tunnel != name:
+            self._carry(before.tunnel, change)
         seen = tunnel.status()
         return {
             "key": key,
@@ -188,9 +192,12 @@ class Tunnels:
         """The key's tag crosses no more; what isn't admitted succeeds."""
         with self._lock:
             gone = self._admitted.pop(key, None)
-            if gone is not None and gone.tunnel in self._tunnels:
-                self._tunnels[gone.tunnel].admit(self._tags(gone.tunnel))
-            self._records.remove(key)
+            self._changes = change = self._changes + 1
+        if gone is not None and gone.tunnel in self._tunnels:
+            self._carry(gone.tunnel, change)
+        with self._lock:
+            if key not in self._admitted:
+                self._records.remove(key)
 
     def all_keys(self) -> list[Key]:
         """Keys of all tags admitted."""
@@ -203,6 +210,16 @@ class Tunnels:
             NotFound: no such tunnel.
         """
         return self._tunnel(name).status()
+
+    def _carry(self, name: str, change: int) -> None:
+        """Have a tunnel let through what is admitted; what waits meanwhile goes together."""
+        with self._carrying[name]:
+            if self._carried[name] >= change:
+                return
+            with self._lock:
+                newest, tags = self._changes, self._tags(name)
+            self._tunnels[name].admit(tags)
+            self._carried[name] = newest
 
     def _tunnel(self, name: str) -> Tunnel:
         try:

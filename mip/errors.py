@@ -5,6 +5,7 @@ MappingError
 ├── WrongObjectiveError     an objective with prices that can't be
 ├── UnknownMethodError      no such method or solver
 ├── SolverError             a solver broke down
+├── NoTurnError             no worker was free within the time limit
 ├── WrongMappingError       the verifier turned a mapping down: our fault
 ├── SendingError            what can't be handed to a process of its own
 └── StateError              a state directory can't be read, or isn't whole
@@ -44,6 +45,10 @@ class UnknownMethodError(MappingError):
 
 class SolverError(MappingError):
     """A solver broke down."""
+
+
+class NoTurnError(MappingError):
+    """No worker was free within the time limit."""
 
 
 class WrongMappingError(MappingError):

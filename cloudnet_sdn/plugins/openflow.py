@@ -10,6 +10,7 @@ from typing import Any
 
 from cloudnet_sdn.plugins.calls import beyond, shell
 from cloudnet_sdn.plugins.registry import Context, Extension
+from cloudnet_sdn.plugins.sharing import Shared
 from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
 from cloudnet_sdn.roles.settings import Timing
 from cloudnet_sdn.wire.faults import NotFound
@@ -38,6 +39,9 @@ class OpenFlowPlugin:
     def __init__(self, controller: Rpc, *, timing: Timing) -> None:
         self._controller = controller
         self._timing = timing
+        self._topology: Shared[Any] = Shared(
+            lambda: controller.call("topology.get", timeout_s=LOOK_S)
+        )
 
     def plan(self, plan: Plan) -> list[PlannedTask]:
         """One task per VLink that crosses a switch."""
@@ -86,7 +90,7 @@ class OpenFlowPlugin:
     def down(self, substrate: Graph) -> frozenset[str]:
         """Switches that aren't connected, and links at ports that are down."""
         with shell(TARGET, ()):
-            topology = self._controller.call("topology.get", timeout_s=LOOK_S)
+            topology = self._topology.get()
         return unconnected(substrate, topology)
 
     def targets(self) -> Sequence[str]:

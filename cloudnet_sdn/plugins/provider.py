@@ -10,10 +10,12 @@ import datetime as dt
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from cloudnet_sdn.plugins.calls import provider
 from cloudnet_sdn.plugins.registry import Context, Extension
+from cloudnet_sdn.plugins.sharing import Shared
 from cloudnet_sdn.ports import (
     Clock,
     Json,
@@ -57,6 +59,7 @@ class ProviderPlugin:
         self._clock = clock
         self._timing = timing
         self._due: dict[str, dt.datetime] = {}
+        self._offered = {name: Shared(partial(self._ask_offered, name)) for name in peers}
 
     # -- synchronisation
 
@@ -65,15 +68,20 @@ class ProviderPlugin:
 
         Its end points keep the names it gives them: `berlin.t1`.
         """
-        with provider(element.id, ()):
-            text = self._call(element.id, "negotiation.substrate", timeout_s=self._timing.peer_s)
+        if element.id not in self._offered:
+            raise Transient(f"{element.id} is no provider of the configuration")
+        return self._offered[element.id].get()
+
+    def _ask_offered(self, name: str) -> Element:
+        with provider(name, ()):
+            text = self._call(name, "negotiation.substrate", timeout_s=self._timing.peer_s)
         try:
-            graph = load_graph(text, source=element.id)
+            graph = load_graph(text, source=name)
         except RdlError as exc:
-            raise Transient(f"{element.id} offers what can't be read: {exc}") from exc
-        if element.id not in graph.elements:
-            raise Transient(f"{element.id} calls itself {', '.join(graph.elements)}")
-        return graph.elements[element.id]
+            raise Transient(f"{name} offers what can't be read: {exc}") from exc
+        if name not in graph.elements:
+            raise Transient(f"{name} calls itself {', '.join(graph.elements)}")
+        return graph.elements[name]
 
     # -- embedding
 
@@ -119,6 +127,13 @@ class ProviderPlugin:
         # By our clock, and from before the question, so that it is never later than the truth.
         held = sent + dt.timedelta(seconds=float(offer["expires_in"]))
         return {**answer, "expires": timestamp(held)}
+
+    def withdraw(self, task: Task) -> None:
+        """Have the provider end what it works on; the same request tells which offer that is."""
+        with provider(task.target, task.elements):
+            offer = self._request(task, hold_s=1.0, wait_s=0.0)
+            if offer["state"] == "working":
+                self._call(task.target, "negotiation.cancel", offer["offer"])
 
     def confirm(self, task: Task) -> Json:
         """Have it confirmed. One that is away until its hold is over has failed for good."""

@@ -120,6 +120,9 @@ def _amounts(settings: Settings) -> Iterator[str]:
     for name in ("cloudnets", "vnodes", "vlinks"):
         if getattr(settings.quota, name) < 0:
             yield f"quota.{name}: a whole number from 0 is wanted (0 is without limit)"
+    for name in ("workers", "memory_mib"):
+        if getattr(settings.solver, name) < 0:
+            yield f"solver.{name}: a whole number from 0 is wanted (0 is by the machine)"
     for name in timing.__dataclass_fields__:
         if name not in _PAUSES and not getattr(timing, name) > 0:
             yield f"timing.{name}: more than 0 seconds are wanted"

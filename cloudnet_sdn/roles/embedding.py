@@ -28,6 +28,7 @@ from cloudnet_sdn.ports import (
     PlannedTask,
     Refused,
     Transient,
+    Withdrawing,
 )
 from cloudnet_sdn.roles.settings import Timing
 from cloudnet_sdn.roles.states import CloudnetState, TaskState, Wanted
@@ -87,6 +88,10 @@ class Outcome:
         return not self.reasons and not self.away
 
 
+Coming = concurrent.futures.Future[Entry | None]
+"""A task that is being worked on, to be how it stands then."""
+
+
 class Embedding:
     """Carries out plans through the plugins."""
 
@@ -98,7 +103,7 @@ class Embedding:
         self._clock = clock
         self._timing = timing
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="effect")
-        self._running: dict[int, concurrent.futures.Future[None]] = {}
+        self._running: dict[int, Coming] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -152,23 +157,25 @@ class Embedding:
             entries = self._round(cloudnet, round_)
             left = [e for e in entries if e.state is TaskState.PLANNED]
             if not left or any(e.state is TaskState.FAILED for e in entries):
-                return self._outcome(cloudnet, round_)
-            futures = [self.dispatch(e.id) for e in left]
-            pending = set(futures)
-            while pending and not self._refused(cloudnet, round_):
-                _, pending = concurrent.futures.wait(
-                    pending, timeout=0.5, return_when=concurrent.futures.FIRST_COMPLETED
+                return _outcome(entries)
+            pending = {self.dispatch(e.id) for e in left}
+            refused = False
+            while pending and not refused:
+                done, pending = concurrent.futures.wait(
+                    pending, return_when=concurrent.futures.FIRST_COMPLETED
                 )
+                refused = any(_came_to(f, TaskState.FAILED) for f in done)
             if pending:
                 # Others may have a say: give them a moment, so that all reasons are told.
                 concurrent.futures.wait(pending, timeout=1.0)
-                return self._outcome(cloudnet, round_)
-            waiting = [e for e in self._round(cloudnet, round_) if e.state is TaskState.PLANNED]
+            entries = self._round(cloudnet, round_)
+            waiting = [e for e in entries if e.state is TaskState.PLANNED]
+            if pending or not waiting:
+                return _outcome(entries)
             # Whoever it took long must be asked again all the same: its answer may just be lost.
             if time.monotonic() > deadline and all(e.attempts >= _TRIES for e in waiting):
-                return self._outcome(cloudnet, round_)
-            if waiting:
-                time.sleep(_FIRST_PAUSE_S / 2)
+                return _outcome(entries)
+            time.sleep(_FIRST_PAUSE_S / 2)
 
     def run_all(self, cloudnet: CloudnetId, *, wait_s: float) -> bool:
         """Work on all of a CloudNet's open tasks for at most `wait_s`; whether none is left."""
@@ -178,9 +185,12 @@ class Embedding:
                 entries = [e for e in tasks.of_cloudnet(conn, cloudnet) if next_step(e)]
             if not entries:
                 return True
+            self._withdraw(entries)
             futures = [self.dispatch(e.id) for e in entries]
             left = deadline - time.monotonic()
             concurrent.futures.wait(futures, timeout=max(0.0, left))
+            if all(map(_is_settled, futures)):
+                continue
             if time.monotonic() >= deadline:
                 return False
             time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
@@ -190,11 +200,27 @@ class Embedding:
         """Work on all of a CloudNet's open tasks, without waiting for the next tick."""
         with self._store.read() as conn:
             entries = tasks.of_cloudnet(conn, cloudnet)
+        self._withdraw(entries)
         for entry in entries:
             if next_step(entry):
                 self.dispatch(entry.id)
 
-    def dispatch(self, task: int) -> concurrent.futures.Future[None]:
+    def _withdraw(self, entries: Iterable[Entry]) -> None:
+        """Have nobody wait for what is being made and isn't wanted any more."""
+        for entry in entries:
+            plugin = self._registry.get(entry.task.plugin)
+            vain = entry.wanted is Wanted.ABSENT and entry.state is TaskState.PLANNED
+            if vain and entry.id in self._running and isinstance(plugin, Withdrawing):
+                self._pool.submit(self._withdrawn, plugin, entry)
+
+    @staticmethod
+    def _withdrawn(plugin: Withdrawing, entry: Entry) -> None:
+        try:
+            plugin.withdraw(entry.task)
+        except (Transient, Refused) as exc:
+            log.info("not withdrawn key=%s target=%s: %s", entry.key, entry.task.target, exc)
+
+    def dispatch(self, task: int) -> Coming:
         """Work on a task in a thread; the one that is at it already, if any."""
         with self._lock:
             running = self._running.get(task)
@@ -206,40 +232,46 @@ class Embedding:
         future.add_done_callback(lambda _: self._forget(task, future))
         return future
 
-    def _forget(self, task: int, future: concurrent.futures.Future[None]) -> None:
+    def _forget(self, task: int, future: Coming) -> None:
         with self._lock:
             if self._running.get(task) is future:
                 del self._running[task]
 
-    def bring_about(self, task: int) -> None:
-        """Do what there is to do about a task, until it is done or has to wait."""
+    def bring_about(self, task: int) -> Entry | None:
+        """Do what there is to do about a task, until it is done or has to wait; how it stands."""
+        with self._store.read() as conn:
+            entry = tasks.get(conn, task)
         for _ in range(_STEPS):
-            with self._store.read() as conn:
-                entry = tasks.get(conn, task)
             step = None if entry is None else next_step(entry)
             if entry is None or step is None:
-                return
-            try:
-                self._do(entry, step)
-            except Refused as exc:
-                if step is Step.REMOVE or step is Step.POWER:
-                    self._postpone(entry, str(exc))
-                    return
-                self._failed(entry, exc.reasons)
-            except Transient as exc:
-                self._postpone(entry, str(exc))
-                return
-            except Exception:
-                log.exception("broke down task=%s step=%s key=%s", entry.id, step, entry.key)
-                self._postpone(entry, "internal error")
-                return
+                return entry
+            entry, waits = self._stepped(entry, step)
+            if waits:
+                return entry
+        return entry
 
-    def _do(self, entry: Entry, step: Step) -> None:
+    def _stepped(self, entry: Entry, step: Step) -> tuple[Entry | None, bool]:
+        """Take a step; the task as it stands then, and whether it has to wait."""
+        try:
+            return self._do(entry, step), False
+        except Refused as exc:
+            if step is not Step.REMOVE and step is not Step.POWER:
+                return self._failed(entry, exc.reasons), False
+            text = str(exc)
+        except Transient as exc:
+            text = str(exc)
+        except Exception:
+            log.exception("broke down task=%s step=%s key=%s", entry.id, step, entry.key)
+            text = "internal error"
+        self._postpone(entry, text)
+        return entry, True
+
+    def _do(self, entry: Entry, step: Step) -> Entry | None:
+        """Take a step, and write down what came of it; answers the task as it stands then."""
         plugin = self._registry.get(entry.task.plugin)
         now = self._clock.now()
         if step is Step.POWER:
-            self._power(entry)
-            return
+            return self._power(entry)
         answer: Json | None = None
         if step is Step.MAKE:
             answer, state = plugin.make(entry.task), TaskState.PRESENT
@@ -252,9 +284,10 @@ class Embedding:
         with self._store.write() as conn:
             if state is TaskState.ABSENT:
                 cloudnets.lock(conn, entry.task.cloudnet)
-            tasks.outcome(conn, entry, state, answer=answer)
+            after = tasks.outcome(conn, entry, state, answer=answer)
             if state is TaskState.ABSENT:
                 self._gone(conn, entry, now)
+        return after
 
     @staticmethod
     def _gone(conn: sa.Connection, entry: Entry, now: dt.datetime) -> None:
@@ -273,7 +306,7 @@ class Embedding:
         if found is not None and not found.live:
             tasks.forget(conn, cloudnet)
 
-    def _power(self, entry: Entry) -> None:
+    def _power(self, entry: Entry) -> Entry | None:
         plugin = self._registry.get(entry.task.plugin)
         if not isinstance(plugin, NodePlugin):
             raise Transient(f"{entry.task.plugin} runs no VNodes")
@@ -293,12 +326,12 @@ class Embedding:
                 call(entry.task, vnodes)
                 reached.update({v: entry.power[v] for v in vnodes})
         with self._store.write() as conn:
-            tasks.powered(conn, entry, reached)
+            return tasks.powered(conn, entry, reached)
 
-    def _failed(self, entry: Entry, reasons: Iterable[Reason]) -> None:
+    def _failed(self, entry: Entry, reasons: Iterable[Reason]) -> Entry | None:
         problem: Json = {"reasons": [as_json(r) for r in reasons]}
         with self._store.write() as conn:
-            tasks.outcome(conn, entry, TaskState.FAILED, problem=problem)
+            return tasks.outcome(conn, entry, TaskState.FAILED, problem=problem)
 
     def _postpone(self, entry: Entry, text: str) -> None:
         pause = min(self._timing.retry_longest_s, _FIRST_PAUSE_S * 2**entry.attempts)
@@ -315,15 +348,30 @@ class Embedding:
         with self._store.read() as conn:
             return tasks.of_cloudnet(conn, cloudnet, round_)
 
-    def _refused(self, cloudnet: CloudnetId, round_: int) -> bool:
-        return any(e.state is TaskState.FAILED for e in self._round(cloudnet, round_))
 
-    def _outcome(self, cloudnet: CloudnetId, round_: int) -> Outcome:
-        entries = self._round(cloudnet, round_)
-        reasons = [r for e in entries for r in refusals(e)]
-        waiting = [e for e in entries if e.state is TaskState.PLANNED]
-        away = frozenset(e.task.target for e in waiting if not reasons)
-        return Outcome(tuple(entries), tuple(reasons), away)
+def _outcome(entries: Sequence[Entry]) -> Outcome:
+    """What came of a round's tasks, as they stand."""
+    reasons = [r for e in entries for r in refusals(e)]
+    waiting = [e for e in entries if e.state is TaskState.PLANNED]
+    away = frozenset(e.task.target for e in waiting if not reasons)
+    return Outcome(tuple(entries), tuple(reasons), away)
+
+
+def _ended(coming: Coming) -> Entry | None:
+    """How a task stood when nobody worked on it any more; None where that isn't known."""
+    if not coming.done() or coming.cancelled() or coming.exception() is not None:
+        return None
+    return coming.result()
+
+
+def _came_to(coming: Coming, state: TaskState) -> bool:
+    entry = _ended(coming)
+    return entry is not None and entry.state is state
+
+
+def _is_settled(coming: Coming) -> bool:
+    entry = _ended(coming)
+    return entry is not None and next_step(entry) is None
 
 
 def as_json(reason: Reason) -> dict[str, str]:

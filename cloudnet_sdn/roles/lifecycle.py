@@ -7,7 +7,7 @@ checked by the store, so a step that somebody else has taken already does nothin
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +52,25 @@ class Hold:
 class Lifecycle:
     """Takes the steps."""
 
-    def __init__(self, *, store: Store, embedding: Embedding, access: Access, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        embedding: Embedding,
+        access: Access,
+        clock: Clock,
+        interrupt: Callable[[OfferId], None],
+    ) -> None:
+        """Put together.
+
+        Args:
+            store: the role's database.
+            embedding: carries tasks out.
+            access: who may do what.
+            clock: time.
+            interrupt: ends what is solved for an offer that isn't wanted any more.
+        """
+        self._interrupt = interrupt
         self._store = store
         self._embedding = embedding
         self._access = access
@@ -100,6 +118,7 @@ class Lifecycle:
             offer = _locked(conn, offer_id)
             if offer is not None and offers.step(conn, offer_id, OfferState.CANCELLED):
                 self._let_go(conn, offer.cloudnet, now, "cancelled", text)
+        self._interrupt(offer_id)
 
     def confirm(self, offer_id: OfferId) -> Offer | None:
         """Take the offer at its word, while it is held; answers it as it stands then."""
@@ -228,6 +247,8 @@ class Lifecycle:
                 offers.step(conn, offer.id, OfferState.CANCELLED)
                 offers.step(conn, offer.id, OfferState.FAILED)
             self._let_go(conn, cloudnet, now, "releasing", text)
+        if offer is not None:
+            self._interrupt(offer.id)
         self._embedding.kick(cloudnet)
 
 

@@ -7,9 +7,11 @@ transaction.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import logging
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -17,8 +19,10 @@ import sqlalchemy as sa
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import (
     Embedder,
+    Interruptible,
     Inventory,
     NodePlugin,
+    OfferId,
     Refused,
     Synchronised,
     Transient,
@@ -97,6 +101,7 @@ class Mapping:
         self._store = store
         self._registry = registry
         self._embedder = embedder
+        self._interruptible = embedder if isinstance(embedder, Interruptible) else None
         self._settings = settings
         self.health = Health()
         self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="recheck")
@@ -118,12 +123,11 @@ class Mapping:
             revision = substrate.revision(conn)
             drained = substrate.all_drained(conn)
             taken = tags.taken(conn)
-            embedded = self._embedded(conn, base, without)
+            # A broker's providers tell what they have left, and whether they are there.
+            embedded = () if self._is_broker else self._embedded(conn, base, without)
         whole, away = self.synchronised(base)
         unavailable = drained
-        if self._is_broker:
-            embedded = ()  # providers tell what they have left, and whether they are there
-        else:
+        if not self._is_broker:
             unavailable |= self._still_away() | self._down(base)
         return View(whole, embedded, unavailable, taken, revision, away)
 
@@ -249,15 +253,29 @@ class Mapping:
     def _runs_vnodes(self, element: Element) -> bool:
         return isinstance(self._registry.for_type(element.type), NodePlugin)
 
-    def solve(self, problem: Problem) -> Result:
-        """A mapping, or reasons.
+    def attending(self, offer: OfferId) -> AbstractContextManager[None]:
+        """For the time that an offer is worked on: `interrupt` counts from its beginning."""
+        if self._interruptible is None:
+            return contextlib.nullcontext()
+        return self._interruptible.attending(offer)
+
+    def interrupt(self, offer: OfferId) -> None:
+        """End what is solved for an offer, where the solver lets us."""
+        if self._interruptible is not None:
+            self._interruptible.interrupt(offer)
+
+    def solve(self, problem: Problem, offer: OfferId) -> Result:
+        """A mapping for an offer that is attended to, or reasons.
 
         Raises:
-            Refused: it can't be embedded, or not found out in time.
+            Refused: it can't be embedded, or not found out in time, or isn't wanted any more.
         """
         limit = self._settings.timing.solve_s
         options = Options(objective=self._settings.objective, time_limit=limit)
-        result = self._embedder.embed(problem, options)
+        if self._interruptible is None:
+            result = self._embedder.embed(problem, options)
+        else:
+            result = self._interruptible.embed_for(offer, problem, options)
         if result.status is Status.INFEASIBLE:
             raise Refused(result.reasons)
         if result.status is Status.TIMEOUT:

@@ -12,6 +12,7 @@ import datetime as dt
 import json
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -40,7 +41,8 @@ from rdl.language.dump import dump, to_data
 
 log = logging.getLogger(__name__)
 
-_POLL_S = 0.05
+_LOOK_S = 1.0
+"""Between looks at an offer that somebody waits for, should nobody say that it is settled."""
 _REQUEST_ID = re.compile(r"[!-~]{1,200}")
 
 Worker = Callable[[OfferId], Hold]
@@ -82,6 +84,7 @@ class Negotiation:
         self._lifecycle = lifecycle
         self._worker = worker
         self._pool = concurrent.futures.ThreadPoolExecutor(16, thread_name_prefix="offer")
+        self._settled: dict[OfferId, threading.Event] = {}
 
     def close(self) -> None:
         """Take nothing more on."""
@@ -152,6 +155,7 @@ class Negotiation:
             if again is not None:
                 return again
             raise Conflict(f"you have a CloudNet named {graph.name} already") from exc
+        self._settled[offer.id] = threading.Event()
         self._pool.submit(self._work, offer.id)
         return offer
 
@@ -160,10 +164,20 @@ class Negotiation:
             self._lifecycle.hold(offer, self._worker(offer))
         except Refused as exc:
             self._lifecycle.refuse(offer, [as_json(r) for r in exc.reasons])
+        except concurrent.futures.CancelledError:
+            log.info("offer=%s is left as it is: shutting down", offer)
         except Exception:
             log.exception("offer=%s broke down", offer)
             text = "an internal error ended the negotiation"
             self._lifecycle.fail(offer, [{"element": "", "code": "policy", "text": text}])
+        finally:
+            self._settle(offer)
+
+    def _settle(self, offer: OfferId) -> None:
+        """Wake those who wait for an offer."""
+        settled = self._settled.pop(offer, None)
+        if settled is not None:
+            settled.set()
 
     def _lease(self, until: dt.datetime | None, now: dt.datetime) -> dt.datetime:
         leases = self._settings.leases
@@ -188,8 +202,9 @@ class Negotiation:
 
     def _wait(self, offer: OfferId, seconds: float) -> Offer:
         """The offer once it is more than `working`, or after `seconds`."""
-        deadline, pause = time.monotonic() + seconds, _POLL_S
+        deadline = time.monotonic() + seconds
         while True:
+            settled = self._settled.get(offer)
             with self._store.read() as conn:
                 found = offers.get(conn, offer)
             if found is None:
@@ -197,8 +212,10 @@ class Negotiation:
             left = deadline - time.monotonic()
             if found.state is not OfferState.WORKING or left <= 0:
                 return found
-            time.sleep(min(pause, left))
-            pause = min(0.25, pause * 1.2)
+            if settled is None:
+                time.sleep(min(_LOOK_S / 10, left))  # another process has it, or it is just over
+            else:
+                settled.wait(min(_LOOK_S, left))
 
     # -- stage two
 
@@ -231,6 +248,7 @@ class Negotiation:
         """
         offer = self._access.offer(caller, offer_id)
         self._lifecycle.cancel(offer.id, "")
+        self._settle(offer.id)
         offer = self._access.offer(caller, offer_id)
         if offer.state in (OfferState.CONFIRMING, OfferState.CONFIRMED):
             raise Conflict(f"the offer is {offer.state}: release the CloudNet instead")

@@ -66,11 +66,12 @@ class Observing:
         overlays: dict[str, Graph] = {}
         with self._store.read() as conn:
             for cloudnet in several:
-                offer = offers.of_cloudnet(conn, cloudnet.id)
+                current = tasks.current(conn, cloudnet.id)
+                offer = offers.of_cloudnet(conn, cloudnet.id) if current else None
                 text = None if offer is None else offers.graph(conn, offer.id, GraphLayer.OL1)
                 if text is not None:
                     overlays[cloudnet.id] = documents.graph(text)
-                    entries[cloudnet.id] = tasks.current(conn, cloudnet.id)
+                    entries[cloudnet.id] = current
         seen = self._seen([e for found in entries.values() for e in found])
         return [
             _sight(c, overlays.get(c.id), seen.get(c.id, {})) if entries.get(c.id) else _unseen(c)

@@ -13,7 +13,7 @@ import time
 
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Clock, Inventory, Refused, Transient
-from cloudnet_sdn.roles.embedding import Embedding, next_step
+from cloudnet_sdn.roles.embedding import Embedding
 from cloudnet_sdn.roles.identifiers import is_ours
 from cloudnet_sdn.roles.lifecycle import Lifecycle
 from cloudnet_sdn.roles.mapping import Mapping
@@ -110,7 +110,7 @@ class Reconciler:
             lapsed = offers.lapsed(conn, now)
             ended = cloudnets.leases_ended(conn, now)
             leaving = cloudnets.in_state(conn, CloudnetState.RELEASING)
-            busy = {c.id for c in leaving if any(map(next_step, tasks.of_cloudnet(conn, c.id)))}
+            busy = tasks.unfinished(conn) if leaving else frozenset()
         for offer in lapsed:
             self._lifecycle.expire(offer)
         for cloudnet in ended:

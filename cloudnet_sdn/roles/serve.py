@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from cloudnet_sdn.roles.provisioning import Provisioning
 from cloudnet_sdn.roles.reconcile import Reconciler
 from cloudnet_sdn.roles.reservation import Reserving
 from cloudnet_sdn.roles.settings import RoleKind, Settings, SettingsError
+from cloudnet_sdn.roles.solving import PoolEmbedder
 from cloudnet_sdn.roles.working import Working
 from cloudnet_sdn.store import substrate
 from cloudnet_sdn.store.engine import Store, StoreError, create_engine
@@ -37,8 +37,6 @@ from cloudnet_sdn.wire.faults import BadRequest, TooLarge
 from cloudnet_sdn.wire.rpc import Service
 from cloudnet_sdn.wire.server import Server
 from cloudnet_sdn.wire.tls import TlsFiles
-from mip.problem.statement import Options, Problem, Result
-from mip.workers.process import map_in_process
 from rdl.language.dump import dump
 
 log = logging.getLogger(__name__)
@@ -46,18 +44,6 @@ log = logging.getLogger(__name__)
 THREADS = 64
 
 Connect = Callable[[str, TlsFiles | None], Rpc]
-
-
-class ProcessEmbedder:
-    """Solves in processes of their own, so that no solve blocks a server; a few at a time."""
-
-    def __init__(self) -> None:
-        self._places = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
-
-    def embed(self, problem: Problem, options: Options) -> Result:
-        """See `mip.mapping.map_request`."""
-        with self._places:
-            return map_in_process(problem, options)
 
 
 def _client(url: str, tls: TlsFiles | None) -> Rpc:
@@ -88,7 +74,7 @@ class Role:
         Args:
             settings: its configuration.
             clock: time; the machine's by default.
-            embedder: the solver; one in worker processes by default.
+            embedder: the solver; one in worker processes of its own by default.
             connect: how peers and shells are called.
             extensions: the plugins; those installed by default.
 
@@ -107,9 +93,10 @@ class Role:
             _load_substrate(store, settings.substrate.file, clock)
         context = _context(settings, clock, connect)
         self.registry = build(context, installed() if extensions is None else extensions)
-        self.mapping = MappingComponent(
-            store, self.registry, embedder or ProcessEmbedder(), settings
-        )
+        self._solver: PoolEmbedder | None = None
+        if embedder is None:
+            embedder = self._solver = PoolEmbedder(settings.solver)
+        self.mapping = MappingComponent(store, self.registry, embedder, settings)
         self.embedding = Embedding(store, self.registry, clock, settings.timing)
         access = Access(store, self.registry, settings)
         self._observing = Observing(store, self.registry, settings.timing)
@@ -122,7 +109,13 @@ class Role:
             clock=clock,
             settings=settings,
         )
-        lifecycle = Lifecycle(store=store, embedding=self.embedding, access=access, clock=clock)
+        lifecycle = Lifecycle(
+            store=store,
+            embedding=self.embedding,
+            access=access,
+            clock=clock,
+            interrupt=self.mapping.interrupt,
+        )
         self.negotiation = Negotiation(
             store=store,
             registry=self.registry,
@@ -172,6 +165,8 @@ class Role:
 
     def start(self) -> None:
         """Recover, listen, and keep things as they should be; returns once it listens."""
+        if self._solver is not None:
+            self._solver.start()
         self.reconciler.start()
         if self.console is not None:
             self.console.start()
@@ -190,6 +185,8 @@ class Role:
             self.console.stop()
         self.reconciler.stop()
         self.negotiation.close()
+        if self._solver is not None:
+            self._solver.close()
         self.embedding.close()
         self.mapping.close()
         self._observing.close()

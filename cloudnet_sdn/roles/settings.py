@@ -205,6 +205,20 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class SolverSettings:
+    """The processes that solve.
+
+    Attributes:
+        workers: solves at a time; 0: as many as there are cores, but two at least.
+        memory_mib: above which a worker is ended, its solver included; 0: an equal share of the
+            machine's memory.
+    """
+
+    workers: int = 0
+    memory_mib: int = 0
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything a role is told.
 
@@ -225,6 +239,7 @@ class Settings:
         operators: names of the operators who may use `operator.*`.
         currency: of prices, where the substrate doesn't say.
         objective: what the mapping minimises.
+        solver: the processes that solve.
     """
 
     kind: RoleKind
@@ -246,6 +261,7 @@ class Settings:
     leases: Leases = Leases()
     quota: Quota = Quota()
     timing: Timing = Timing()
+    solver: SolverSettings = SolverSettings()
 
 
 def load(path: Path) -> Settings:

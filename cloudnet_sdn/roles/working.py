@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from cloudnet_sdn.ports import Clock, Json, OfferId, Refused
 from cloudnet_sdn.roles import admission, agreement, pricing
@@ -23,7 +24,8 @@ from cloudnet_sdn.roles.mapping import Mapping, View
 from cloudnet_sdn.roles.options import parse_time, timestamp
 from cloudnet_sdn.roles.reservation import Moved, Place, Reserved, Reserving, Solved, Withdrawn
 from cloudnet_sdn.roles.settings import RoleKind, Settings
-from cloudnet_sdn.roles.states import Wanted
+from cloudnet_sdn.roles.stages import Stage, Stages
+from cloudnet_sdn.roles.states import OfferState, Wanted
 from cloudnet_sdn.store import offers, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
@@ -51,11 +53,13 @@ class Learned:
         shunned: tags that a provider has in use.
         unavailable: substrate elements whose shells are away.
         reasons: what the caller should know although it worked.
+        took: how long the stages took.
     """
 
     shunned: set[Place] = field(default_factory=set)
     unavailable: set[str] = field(default_factory=set)
     reasons: list[Reason] = field(default_factory=list)
+    took: Stages = field(default_factory=Stages)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Made:
     reserved: Reserved
     outcome: Outcome
 
-    @property
+    @cached_property
     def parts(self) -> dict[str, Part]:
         """What each provider below answered."""
         answers = {e.task.target: e.task.answer for e in self.outcome.entries}
@@ -104,10 +108,14 @@ class Working:
         Raises:
             Refused: it can't be; what was made is on its way out.
         """
+        with self._mapping.attending(offer_id):
+            return self._work(offer_id)
+
+    def _work(self, offer_id: OfferId) -> Hold:
         with self._store.read() as conn:
             offer = offers.get(conn, offer_id)
             text = offers.graph(conn, offer_id, GraphLayer.OL0)
-        if offer is None or text is None:
+        if offer is None or text is None or offer.state is not OfferState.WORKING:
             raise Refused([])
         graph = parse_overlay(text)
         if objections := admission.objections(graph, self._settings.quota):
@@ -115,11 +123,14 @@ class Working:
         learned = Learned()
         for number in range(1, ROUNDS + 1):
             solved, reserved = self._reserved(offer, graph, number, learned)
-            outcome = self._embedding.make_all(offer.cloudnet, number)
+            with learned.took.of(Stage.EMBED):
+                outcome = self._embedding.make_all(offer.cloudnet, number)
             if outcome.whole:
                 made = Made(number, solved, reserved, outcome)
                 made = self._agreed(offer, made, learned)
-                self._keep_completed(offer, made)
+                with learned.took.of(Stage.STORE):
+                    self._keep_completed(offer, made)
+                log.info("whole offer=%s rounds=%s %s", offer.id, number, learned.took)
                 return self._held(offer, made, learned)
             self._abandon(offer, number)
             self._learn(outcome, reserved, solved.view, learned)
@@ -150,14 +161,15 @@ class Working:
         for _ in range(_SOLVES):
             solved = self._solved(offer, graph, learned, over)
             try:
-                reserved = self._reserving.reserve(
-                    offer,
-                    solved,
-                    round_,
-                    options=options,
-                    shunned=frozenset(learned.shunned),
-                    now=self._clock.now(),
-                )
+                with learned.took.of(Stage.STORE):
+                    reserved = self._reserving.reserve(
+                        offer,
+                        solved,
+                        round_,
+                        options=options,
+                        shunned=frozenset(learned.shunned),
+                        now=self._clock.now(),
+                    )
             except Moved:
                 log.info("offer=%s: the substrate has moved, solving anew", offer.id)
                 continue
@@ -167,7 +179,8 @@ class Working:
         raise Refused([Reason(graph.name, Code.CAPACITY, "too many others are reserving")])
 
     def _solved(self, offer: Offer, graph: Graph, learned: Learned, over: Made | None) -> Solved:
-        view = self._mapping.view(without=str(offer.options.get("replaces", "")))
+        with learned.took.of(Stage.LOOK):
+            view = self._mapping.view(without=str(offer.options.get("replaces", "")))
         anchors = self._mapping.anchors(view, graph, offer.owner)
         if anchors.reasons:
             raise Refused(anchors.reasons)
@@ -180,7 +193,8 @@ class Working:
             keep=None if over is None else over.solved.result.nodes,
         )
         try:
-            result = self._mapping.solve(problem)
+            with learned.took.of(Stage.SOLVE):
+                result = self._mapping.solve(problem, offer.id)
         except Refused as exc:
             log.info("offer=%s refused: %s", offer.id, exc)
             reasons = exc.reasons

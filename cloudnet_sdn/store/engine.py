@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,11 @@ class Store:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        # SQLite lets writers wait for each other by sleeping; ours wake each other up.
+        sqlite = engine.dialect.name == "sqlite"
+        self._turn: contextlib.AbstractContextManager[object] = (
+            threading.Lock() if sqlite else contextlib.nullcontext()
+        )
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -99,6 +105,7 @@ class Store:
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that writes: all of it or, when an exception leaves it, none."""
         with (
+            self._turn,
             self._engine.connect().execution_options(**{_WRITES: True}) as connection,
             connection.begin(),
         ):

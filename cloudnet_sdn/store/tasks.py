@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -150,6 +150,15 @@ def of_target(conn: sa.Connection, plugin: str, target: str) -> list[Entry]:
     return [_entry(row) for row in rows]
 
 
+def unfinished(conn: sa.Connection) -> frozenset[CloudnetId]:
+    """The CloudNets with a task that there is something left to do about."""
+    absent = sa.and_(tasks.c.wanted == Wanted.ABSENT.value, tasks.c.state == TaskState.ABSENT.value)
+    rows = conn.scalars(
+        sa.select(tasks.c.cloudnet).where(tasks.c.open.is_(True), sa.not_(absent)).distinct()
+    )
+    return frozenset(map(CloudnetId, rows))
+
+
 def due(conn: sa.Connection, now: dt.datetime, limit: int = 500) -> list[Entry]:
     """What there is to do by now."""
     rows = conn.execute(
@@ -187,15 +196,20 @@ def outcome(
     *,
     answer: Json | None = None,
     problem: Json | None = None,
-) -> None:
-    """Write down what came of an effect. The intent may have changed meanwhile and stays."""
-    values: dict[str, Any] = {"state": state.value, "attempts": 0, "problem": problem or {}}
-    if answer is not None:
-        values["answer"] = answer
-    if state in (TaskState.PLANNED, TaskState.ABSENT):
-        values["powered"] = {}
-    conn.execute(tasks.update().where(tasks.c.id == entry.id).values(**values))
-    _judge(conn, entry.id)
+) -> Entry | None:
+    """Write down what came of an effect; answers the task as it stands then, if it is there.
+
+    The intent may have changed meanwhile and stays.
+    """
+    now = get(conn, entry.id, lock=True)
+    if now is None:
+        return None
+    task = now.task if answer is None else replace(now.task, answer=answer)
+    gone = state in (TaskState.PLANNED, TaskState.ABSENT)
+    powered_ = {} if gone else now.powered
+    return _written(
+        conn, replace(now, task=task, state=state, powered=powered_, problem=problem or {})
+    )
 
 
 def postpone(conn: sa.Connection, entry: Entry, due_: dt.datetime, text: str) -> None:
@@ -228,22 +242,31 @@ def want_power(
     )
 
 
-def powered(conn: sa.Connection, entry: Entry, power: Mapping[str, str]) -> None:
-    """Write down which power states were brought about."""
+def powered(conn: sa.Connection, entry: Entry, power: Mapping[str, str]) -> Entry | None:
+    """Write down which power states were brought about; answers as `outcome`."""
+    now = get(conn, entry.id, lock=True)
+    return None if now is None else _written(conn, replace(now, powered=power, problem={}))
+
+
+def _written(conn: sa.Connection, entry: Entry) -> Entry:
+    """Write down how a task stands, and whether there is something left to do."""
     conn.execute(
         tasks.update()
         .where(tasks.c.id == entry.id)
-        .values(powered=dict(power), attempts=0, problem={})
+        .values(
+            state=entry.state.value,
+            answer=entry.task.answer,
+            powered=dict(entry.powered),
+            problem=entry.problem,
+            attempts=0,
+            open=_is_open(entry),
+        )
     )
-    _judge(conn, entry.id)
+    return replace(entry, attempts=0)
 
 
-def _judge(conn: sa.Connection, task: int) -> None:
-    entry = get(conn, task)
-    if entry is None:
-        return
+def _is_open(entry: Entry) -> bool:
     unpowered = entry.wanted is not Wanted.ABSENT and dict(entry.power) != dict(entry.powered)
     # A refused task rests until somebody wants it gone: trying again would be refused again.
     resting = entry.state is TaskState.FAILED and entry.wanted is not Wanted.ABSENT
-    left = not resting and (not entry.agreed or unpowered)
-    conn.execute(tasks.update().where(tasks.c.id == task).values(open=left))
+    return not resting and (not entry.agreed or unpowered)

@@ -7,130 +7,218 @@ threads, and leads a process group, so that a solver it started ends with it.
 from __future__ import annotations
 
 import contextlib
-import copyreg
-import io
 import os
-import pickle
+import secrets
+import select
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, Protocol
 
-from mip.errors import MappingError, SendingError, SolverError
+from mip.errors import MappingError, NoTurnError, SolverError
 from mip.problem.statement import Options, Problem, Result, Status
 from mip.solvers.linear import Progress
+from mip.workers.messages import FOLDER, Answer, Job, packed, read, unpacked, write
 
-FOLDER = "cloudnet-solve-"
-"""How the name of a worker's folder for temporary files begins."""
+GRACE_S = 10.0
+"""How long after its time limit a solve is ended that minds none."""
 
-_HEADER = struct.Struct(">Q")
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker is asked: a function of this package by `module:name`, and its arguments."""
-
-    function: str
-    arguments: tuple[Any, ...]
+_TRIES = 3
+"""How many workers may be dead already when they get a job."""
+_LOOK_S = 0.25
+_MIB = 1 << 20
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a worker says: progress, or the value or error it ended with."""
-
-    kind: str
-    value: Any
+class NotBegunError(SolverError):
+    """The worker died before it had begun its job: another one may do it."""
 
 
-class _Pickler(pickle.Pickler):
-    """Takes read-only mappings, which graphs hold, for the plain ones they show."""
+class Worker:
+    """A worker's process with its pipes and its folder; does one job at a time.
 
-    dispatch_table = copyreg.dispatch_table.copy()
-    dispatch_table[MappingProxyType] = lambda view: (dict, (dict(view),))
-
-
-def pack(message: object) -> bytes:
-    """One message as it is written.
-
-    Raises:
-        SendingError: it holds what can't be pickled.
+    Attributes:
+        jobs: how many it has been given.
     """
-    buffer = io.BytesIO()
-    try:
-        _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(message)
-    except Exception as error:  # whatever an object's own way of being pickled raises
-        raise SendingError(f"can't be sent to another process: {error}") from error
-    return buffer.getvalue()
+
+    def __init__(self) -> None:
+        self.jobs = 0
+        self._warm = False
+        self._folder = Path(tempfile.gettempdir()) / f"{FOLDER}{secrets.token_hex(8)}"
+        # One thread each: there are as many workers as cores. The folder is the worker's to make:
+        # it is there to remove it should we be killed.
+        alone = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mip.workers.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            env={**alone, **os.environ, "TMPDIR": str(self._folder)},
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Of the process and of its group."""
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Whether it runs; one that has died stays to be ended, with what it had started."""
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        try:
+            return os.waitid(os.P_PID, self.pid, flags) is None
+        except ChildProcessError:
+            return False
+
+    def warm(self) -> bool:
+        """Whether it has said that it is ready."""
+        if not self._warm and select.select([self._pipe(self._process.stdout)], [], [], 0)[0]:
+            with contextlib.suppress(EOFError, OSError):
+                self._warm = self._next().kind == "ready"
+        return self._warm
+
+    def resident(self) -> int:
+        """Bytes that it and what it has started have in memory; 0 where that can't be seen."""
+        return _resident(self.pid)
+
+    def do(self, job: bytes, progress: Progress | None = None, memory: int = 0) -> Answer:
+        """Have a job done.
+
+        Args:
+            job: what, packed.
+            progress: told what the worker tells.
+            memory: bytes resident above which it is not waited for any longer; 0: none.
+
+        Raises:
+            SendingError: its answer can't be read here.
+            SolverError: the worker died, or took too much memory; it is of no use any more.
+            NotBegunError: it was dead already.
+        """
+        self.jobs += 1
+        begun = False
+        pipe = self._pipe(self._process.stdout)
+        try:
+            write(self._pipe(self._process.stdin), job)
+            while True:
+                while memory and not select.select([pipe], [], [], _LOOK_S)[0]:
+                    if self.resident() > memory:
+                        raise SolverError(f"the solver took more than {memory // _MIB} MiB")
+                answer = self._next()
+                if answer.kind in ("value", "error"):
+                    return answer
+                begun = begun or answer.kind == "begun"
+                if answer.kind == "progress" and progress is not None:
+                    progress(*answer.value)
+        except (EOFError, OSError) as exc:
+            kind = SolverError if begun else NotBegunError
+            raise kind("the solver's process ended without an answer") from exc
+
+    def kill(self) -> None:
+        """End its whole group at once; not after `end`."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """End it, and leave nothing of it; once."""
+        self.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _next(self) -> Answer:
+        answer: Answer = unpacked(read(self._pipe(self._process.stdout)))
+        return answer
+
+    @staticmethod
+    def _pipe(stream: IO[bytes] | None) -> int:
+        if stream is None:
+            raise EOFError
+        return stream.fileno()
 
 
-def unpack(body: bytes) -> Any:
-    """What `pack` was given.
+class Staff(Protocol):
+    """Where solves get their workers from."""
 
-    Raises:
-        SendingError: it needs what isn't here, as a class of the main script.
-    """
-    try:
-        return pickle.loads(body)  # noqa: S301 (between us and our own child)
-    except Exception as error:
-        raise SendingError(f"can't be read in another process: {error}") from error
+    def hire(self, solving: Solving) -> Worker | None:
+        """A worker, once it is this one's turn; None if it is cancelled before that.
+
+        Raises:
+            NoTurnError: its time was over before.
+        """
+
+    def have(self, worker: Worker, job: bytes, progress: Progress | None) -> Answer:
+        """Have the packed job done. Raises SendingError, SolverError."""
+
+    def leave(self, worker: Worker, answer: Answer | None) -> None:
+        """Take it back, with what it answered; None where it was killed or died."""
+
+    def wake(self) -> None:
+        """Somebody who waits for a worker has been cancelled."""
 
 
-def send(stream: IO[bytes], body: bytes) -> None:
-    """Write one packed message."""
-    stream.write(_HEADER.pack(len(body)) + body)
-    stream.flush()
+class Alone:
+    """A worker for each."""
 
+    def hire(self, _solving: Solving) -> Worker:
+        """A new one."""
+        return Worker()
 
-def receive(stream: IO[bytes]) -> Any:
-    """Read one message.
+    def have(self, worker: Worker, job: bytes, progress: Progress | None) -> Answer:
+        """Have the job done."""
+        return worker.do(job, progress)
 
-    Raises:
-        EOFError: the other side has gone.
-        SendingError: as `unpack`.
-    """
-    head = stream.read(_HEADER.size)
-    if len(head) < _HEADER.size:
-        raise EOFError
-    (size,) = _HEADER.unpack(head)
-    body = stream.read(size)
-    if len(body) < size:
-        raise EOFError
-    return unpack(body)
+    def leave(self, worker: Worker, _answer: Answer | None) -> None:
+        """End it."""
+        worker.end()
+
+    def wake(self) -> None:
+        """Nobody waits."""
 
 
 class Solving:
     """A solve under way in another process; like a future.
 
+    Args:
+        job: what is to be done; or what makes it, given the seconds that it waited for a worker.
+        progress: told what the worker tells.
+        staff: where the worker comes from; a new one by default.
+
     Raises:
         SendingError: the job holds what can't be pickled.
     """
 
-    def __init__(self, job: Job, progress: Progress | None = None) -> None:
-        body = pack(job)
+    def __init__(
+        self,
+        job: Job | Callable[[float], Job],
+        progress: Progress | None = None,
+        staff: Staff | None = None,
+    ) -> None:
+        self._began = time.monotonic()
         self._done = threading.Event()
         self._cancelled = False
         self._answer: Answer | None = None
         self._callbacks: list[Callable[[Solving], None]] = []
         self._lock = threading.Lock()
+        self._job = packed(job) if isinstance(job, Job) else job
         self._progress = progress
-        self._folder = tempfile.mkdtemp(prefix=FOLDER)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mip.workers.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "TMPDIR": self._folder},
-            start_new_session=True,
-        )
-        self._thread = threading.Thread(target=self._run, args=(body,), daemon=True)
-        self._thread.start()
+        self._staff = staff or Alone()
+        self._process = self._staff.hire(self) if staff is None else None
+        threading.Thread(target=self._run, name="solving", daemon=True).start()
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was asked for."""
+        return time.monotonic() - self._began
 
     def cancel(self) -> bool:
         """End it now, the solver included; False if it had ended already."""
@@ -138,7 +226,9 @@ class Solving:
             if self._done.is_set():
                 return False
             self._cancelled = True
-        self._kill()
+            if self._process is not None:
+                self._process.kill()
+        self._staff.wake()
         self._done.wait()
         return True
 
@@ -156,9 +246,10 @@ class Solving:
         Raises:
             TimeoutError: not within `timeout` seconds; the solve goes on.
             CancelledError: it was cancelled.
+            NoTurnError: no worker was free in time.
             MappingError: as `mip.mapping.map_request`.
             SendingError: the worker couldn't read the job, or its error can't be read here.
-            SolverError: the worker died.
+            SolverError: the worker died, or took too much memory.
         """
         if not self._done.wait(timeout):
             raise TimeoutError
@@ -178,60 +269,58 @@ class Solving:
                 return
         callback(self)
 
-    def _run(self, job: bytes) -> None:
-        stdin, stdout = self._process.stdin, self._process.stdout
+    def _run(self) -> None:
         try:
-            if stdin is not None and stdout is not None:
-                self._talk(stdin, stdout, job)
+            self._answer = self._tried()
+        except MappingError as exc:
+            self._answer = Answer("error", exc)
         finally:
-            self._kill()
-            self._process.wait()
-            shutil.rmtree(self._folder, ignore_errors=True)
-            for stream in (stdin, stdout):
-                if stream is not None:
-                    with contextlib.suppress(OSError):
-                        stream.close()
             with self._lock:
                 self._done.set()
                 waiting, self._callbacks = self._callbacks, []
             for callback in waiting:
                 callback(self)
 
-    def _talk(self, stdin: IO[bytes], stdout: IO[bytes], job: bytes) -> None:
-        with contextlib.suppress(EOFError, BrokenPipeError):
-            send(stdin, job)
-            while True:
-                answer = self._heard(stdout)
-                if answer.kind != "progress":
-                    self._answer = answer
-                    return
-                if self._progress is not None:
-                    self._progress(*answer.value)
+    def _tried(self) -> Answer | None:
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(NotBegunError):
+                return self._worked()
+        return self._worked()
 
-    @staticmethod
-    def _heard(stdout: IO[bytes]) -> Answer:
+    def _worked(self) -> Answer | None:
+        worker = self._process or (None if self._cancelled else self._staff.hire(self))
+        if worker is None:
+            return None
+        answer: Answer | None = None
         try:
-            answer: Answer = receive(stdout)
-        except SendingError as error:
-            return Answer("error", error)
-        return answer
-
-    def _kill(self) -> None:
-        """End the worker's whole group, unless it has been waited for."""
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            with self._lock:
+                self._process = worker
+                if self._cancelled:
+                    return None
+            job = self._job if isinstance(self._job, bytes) else packed(self._job(self.age))
+            answer = self._staff.have(worker, job, self._progress)
+            return answer
+        finally:
+            with self._lock:
+                self._process = None  # from here on it is nobody's to kill but its staff's
+                fine = answer is not None and not self._cancelled
+            self._staff.leave(worker, answer if fine else None)
 
 
 def start_mapping(
     problem: Problem, options: Options | None = None, progress: Progress | None = None
 ) -> Solving:
     """`mip.mapping.map_request` in a process of its own; `result()` gives its `Result`."""
-    return Solving(Job("mip.mapping:map_request", (problem, options or Options())), progress)
+    return Solving(mapping_job(problem, options or Options()), progress)
+
+
+def mapping_job(problem: Problem, options: Options) -> Job:
+    """What is asked of a worker for `map_request`."""
+    return Job("mip.mapping:map_request", (problem, options))
 
 
 def map_in_process(
-    problem: Problem, options: Options | None = None, *, grace: float = 10.0
+    problem: Problem, options: Options | None = None, *, grace: float = GRACE_S
 ) -> Result:
     """As `map_request`, waiting, with the solving in a process of its own.
 
@@ -245,14 +334,34 @@ def map_in_process(
         MappingError: as `map_request`.
     """
     options = options or Options()
+    return awaited(start_mapping(problem, options), options, grace)
+
+
+def awaited(solving: Solving, options: Options, grace: float = GRACE_S) -> Result:
+    """What a mapping comes to; one that overstays by `grace` seconds is ended: a `timeout`.
+
+    Raises:
+        CancelledError: it was cancelled.
+        MappingError: as `map_request`.
+    """
     limit = options.time_limit
-    solving = start_mapping(problem, options)
     try:
-        result = solving.result(None if limit is None else limit + grace)
-    except TimeoutError:
+        result = solving.result(None if limit is None else max(0.0, limit + grace - solving.age))
+    except (TimeoutError, NoTurnError):
         return Result(Status.TIMEOUT, options.objective_name)
     finally:
         solving.cancel()
     if not isinstance(result, Result):
         raise MappingError("the worker answered something else than a result")
     return result
+
+
+def _resident(pid: int) -> int:
+    """Bytes in memory of a process and of those that it started, as Linux tells."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(c) for t in tasks for c in (t / "children").read_text().split()]
+    except (OSError, IndexError):
+        return 0
+    return pages * _PAGE + sum(_resident(child) for child in children)

@@ -14,7 +14,7 @@ from typing import Any
 from fakes.loopback import Loopback
 from fakes.shells import Fabric, FakeAgent, FakeController, Site
 
-from cloudnet_sdn.ports import Rpc
+from cloudnet_sdn.ports import Embedder, Rpc
 from cloudnet_sdn.roles.serve import Role
 from cloudnet_sdn.roles.settings import Settings, parse
 from cloudnet_sdn.roles.states import OfferState
@@ -135,12 +135,14 @@ class Machine:
     Attributes:
         role: the running one.
         peers: by URL, how its shells and providers are reached.
+        embedder: what the next process solves with.
     """
 
     settings: Settings
     clock: FakeClock
     peers: dict[str, Loopback]
     site: Site | None = None
+    embedder: Embedder = field(default_factory=DirectEmbedder)
     role: Role = field(init=False)
 
     def __post_init__(self) -> None:
@@ -155,9 +157,7 @@ class Machine:
         def connect(url: str, tls: TlsFiles | None) -> Rpc:
             return self.peers[url]
 
-        self.role = Role(
-            self.settings, clock=self.clock, embedder=DirectEmbedder(), connect=connect
-        )
+        self.role = Role(self.settings, clock=self.clock, embedder=self.embedder, connect=connect)
         self.role.reconciler.recover()
 
     def kill(self) -> None:

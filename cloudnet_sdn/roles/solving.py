@@ -1,0 +1,106 @@
+"""The solver behind the mapping component: warm workers, and who doesn't want a solve any more."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+
+from cloudnet_sdn.ports import OfferId, Refused
+from cloudnet_sdn.roles.settings import SolverSettings
+from mip.problem.statement import Options, Problem, Result
+from mip.workers.pool import Bounds, Pool, usual_memory, usual_workers
+from mip.workers.process import Solving, awaited
+
+log = logging.getLogger(__name__)
+
+_MIB = 1 << 20
+
+
+class PoolEmbedder:
+    """Solves in processes of their own, so that no solve blocks a server; a few at a time."""
+
+    def __init__(self, settings: SolverSettings) -> None:
+        workers = settings.workers or usual_workers()
+        memory = settings.memory_mib * _MIB or usual_memory(workers)
+        self._bounds = Bounds(workers, memory=memory)
+        self._pool: Pool | None = None
+        self._lock = threading.Lock()
+        self._attended: dict[OfferId, set[Solving]] = {}
+        self._interrupted: set[OfferId] = set()
+
+    def start(self) -> None:
+        """Have workers started, in the background."""
+        self._started()
+
+    def close(self) -> None:
+        """End all workers; solves under way end with `CancelledError`."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def embed(self, problem: Problem, options: Options) -> Result:
+        """See `mip.mapping.map_request`. Raises CancelledError when it is closed meanwhile."""
+        return self._result(self._started().map(problem, options), options)
+
+    # -- for offers
+
+    @contextlib.contextmanager
+    def attending(self, offer: OfferId) -> Iterator[None]:
+        """For the time that an offer is worked on: `interrupt` counts from its beginning."""
+        with self._lock:
+            self._attended[offer] = set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._attended.pop(offer, None)
+                self._interrupted.discard(offer)
+
+    def embed_for(self, offer: OfferId, problem: Problem, options: Options) -> Result:
+        """As `embed`, for an offer that is attended to.
+
+        Raises:
+            Refused: it isn't wanted any more.
+            CancelledError: closed meanwhile.
+        """
+        pool = self._started()
+        with self._lock:
+            if offer in self._interrupted:
+                raise Refused([])
+            solving = pool.map(problem, options)
+            self._attended[offer].add(solving)
+        try:
+            return self._result(solving, options)
+        except CancelledError as exc:
+            with self._lock:
+                interrupted = offer in self._interrupted
+            if interrupted:
+                raise Refused([]) from exc
+            raise
+        finally:
+            with self._lock:
+                self._attended[offer].discard(solving)
+
+    def interrupt(self, offer: OfferId) -> None:
+        """End what is solved for an offer, and what will be, while it is attended to."""
+        with self._lock:
+            if offer not in self._attended:
+                return
+            self._interrupted.add(offer)
+            running = list(self._attended[offer])
+        for solving in running:
+            solving.cancel()
+
+    def _started(self) -> Pool:
+        with self._lock:
+            if self._pool is None:
+                self._pool = Pool(self._bounds)
+            return self._pool
+
+    @staticmethod
+    def _result(solving: Solving, options: Options) -> Result:
+        result = awaited(solving, options)
+        log.debug("solved status=%s in_s=%.3f %s", result.status, solving.age, dict(result.seconds))
+        return result

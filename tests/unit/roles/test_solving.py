@@ -1,0 +1,130 @@
+"""The solver of a role: warm workers; who doesn't want a solve any more ends it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from fakes.world import PAIR, SPLIT, DirectEmbedder, request
+
+from cloudnet_sdn.ports import OfferId, Refused
+from cloudnet_sdn.roles.settings import SolverSettings
+from cloudnet_sdn.roles.solving import PoolEmbedder
+from cloudnet_sdn.roles.states import OfferState
+from cloudnet_sdn.store import offers
+from mip.problem.statement import Options, Problem, Status
+from mip.workers.messages import Job
+from rdl.language.load import load_graph
+
+JOBS = Path(__file__).parents[1] / "mip"
+SOME_S = 30
+PROBLEM = Problem(load_graph("rdl: 1\ngraph: ul\nlayer: underlay\n"), load_graph(PAIR))
+
+
+@pytest.fixture
+def solver():
+    made = PoolEmbedder(SolverSettings(workers=1, memory_mib=1024))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stuck(monkeypatch, tmp_path):
+    """Every solve goes on for ever: no problem makes a solver do so for certain."""
+    file = tmp_path / "pids"
+    monkeypatch.setenv("PYTHONPATH", str(JOBS))
+    monkeypatch.setattr(
+        "mip.workers.pool.mapping_job", lambda *_: Job("mip_jobs:stick", (str(file),))
+    )
+    return file
+
+
+def eventually(true):
+    deadline = time.monotonic() + SOME_S
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true()
+
+
+def running(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state not in {"Z", "X"}
+
+
+def restart_with(machine, embedder):
+    machine.kill()
+    machine.embedder = embedder
+    machine.boot()
+
+
+def test_it_solves(solver):
+    assert solver.embed(PROBLEM, Options()).status is Status.INFEASIBLE
+
+
+def test_what_was_interrupted_before_it_solves_is_not_solved(solver, stuck):
+    offer = OfferId("o1")
+    with solver.attending(offer):
+        solver.interrupt(offer)
+        with pytest.raises(Refused):
+            solver.embed_for(offer, PROBLEM, Options())
+    assert not stuck.exists()
+
+
+def test_interrupting_what_nobody_works_on_is_forgotten(solver):
+    offer = OfferId("o1")
+    solver.interrupt(offer)
+    with solver.attending(offer):
+        assert solver.embed_for(offer, PROBLEM, Options()).status is Status.INFEASIBLE
+
+
+@pytest.mark.parametrize("end", ["cancel", "release"])
+def test_giving_up_a_request_ends_its_solve(pip, solver, stuck, end):
+    """With all that the solver started; the next request finds the place free."""
+    restart_with(pip, solver)
+    offer = request(pip, PAIR, wait_s=0.0)
+    assert offer["state"] == "working"
+    assert eventually(stuck.exists)
+    pids = stuck.read_text().split()
+    if end == "cancel":
+        assert pip.call("negotiation.cancel", offer["offer"])["state"] == "cancelled"
+    else:
+        pip.call("negotiation.release", offer["cloudnet"])
+    assert eventually(lambda: not any(running(pid) for pid in pids))
+    assert pip.call("negotiation.offer", offer["offer"])["state"] == "cancelled"
+    pip.settle()
+    assert pip.site.empty()
+
+
+@pytest.mark.parametrize("end", ["cancel", "release"])
+def test_giving_up_at_a_broker_ends_the_solve_of_its_provider(federation, solver, stuck, end):
+    """Although the broker's own call still waits for it; nobody keeps anything."""
+    federation.berlin.embedder = solver
+    federation.restart("berlin")
+    offer = request(federation.vnp, SPLIT, wait_s=0.0)
+    assert eventually(stuck.exists)
+    pids = stuck.read_text().split()
+    if end == "cancel":
+        federation.vnp.call("negotiation.cancel", offer["offer"])
+    else:
+        federation.vnp.call("negotiation.release", offer["cloudnet"])
+    assert eventually(lambda: not any(running(pid) for pid in pids))
+    with federation.berlin.role.store.read() as conn:
+        assert offers.in_state(conn, OfferState.CANCELLED)
+    federation.settle()
+    assert federation.empty()
+
+
+def test_a_solve_cut_short_by_the_end_of_the_role_is_for_the_next_one(pip, solver, stuck):
+    """The offer is neither refused nor lost: a role that starts anew ends it as failed."""
+    restart_with(pip, solver)
+    offer = request(pip, PAIR, wait_s=0.0)
+    assert eventually(stuck.exists)
+    solver.close()
+    with pip.role.store.read() as conn:
+        assert offers.get(conn, offer["offer"]).state is OfferState.WORKING
+    restart_with(pip, DirectEmbedder())
+    assert pip.call("negotiation.offer", offer["offer"])["state"] == "failed"
