@@ -40,7 +40,7 @@ def place(
         why = f"sfdp took more than {TIME_LIMIT:g} s"
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         why = f"sfdp failed ({error})"
-    talk(f"{why}: {len(boxes)} elements are laid out without it, which may take a while")
+    talk(f"{why}: {len(boxes)} boxes are laid out without it, which may take a while")
     return layout.place(boxes, edges, apart)
 
 
@@ -74,7 +74,7 @@ def _answered(boxes: Sequence[Box], plain: str) -> dict[str, tuple[float, float]
     if found.keys() != set(range(len(boxes))) or not all(
         math.isfinite(c) for spot in found.values() for c in spot
     ):
-        raise ValueError("its answer lacks elements")
+        raise ValueError("its answer lacks boxes")
     left = min(found[i][0] - box.width / 2 for i, box in enumerate(boxes))
     top = min(found[i][1] - box.height / 2 for i, box in enumerate(boxes))
     return {box.id: (found[i][0] - left, found[i][1] - top) for i, box in enumerate(boxes)}

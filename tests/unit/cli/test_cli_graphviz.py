@@ -48,7 +48,7 @@ def test_a_large_picture_has_every_element(sh, need):
     [
         (None, "not installed"),
         ("exit 1", "failed"),
-        ("cat >/dev/null; echo stop", "lacks elements"),
+        ("cat >/dev/null; echo stop", "lacks boxes"),
         ("cat >/dev/null; echo node x y z", "failed"),
     ],
 )
