@@ -6,7 +6,6 @@ Modules:
     graph: the graph as immutable values (elements, interfaces, connections, constraints, mapping).
     errors: the error tree, with places in the text.
     vocabulary, units, types: what the language knows by name, as data.
-    views: the graph as networkx sees it.
 
 Packages:
     language: text to graph, strict, and back: load, dump, brief (the shorthand), fmt, schema.

@@ -14,6 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 Scalar = str | bool | int | float | None
 
@@ -200,6 +204,41 @@ class Graph:
     def neighbours(self, element_id: str) -> tuple[str, ...]:
         """The ids of the elements directly connected to `element_id`, in interface order."""
         return tuple(p.partition(".")[0] for _, p in self.ends(element_id))
+
+    def to_networkx(self) -> nx.MultiGraph[str]:
+        """The graph for networkx: nodes as vertices, links of two nodes as edges keyed by their id.
+
+        A link of more ends, or one that joins another link, is a vertex too; its edges are keyed
+        by the id of the interface they leave it by. What stands for an element has the
+        attributes `type`, `resources` (name to amount, in base units) and `features`.
+        """
+        import networkx as nx  # here: reading and checking need none of it
+
+        out: nx.MultiGraph[str] = nx.MultiGraph(name=self.name)
+        for node in self.nodes():
+            out.add_node(node.id, **_attributes(node))
+        for link in self.links():
+            near = self.neighbours(link.id)
+            if len(near) == 2 and all(self.elements[n].is_node for n in near):
+                out.add_edge(near[0], near[1], key=link.id, **_attributes(link))
+            else:
+                out.add_node(link.id, **_attributes(link))
+        for pair in self.connections:
+            # From the link's side, where one side is a link.
+            own, other = sorted(pair, key=lambda i: self.elements[i.partition(".")[0]].is_node)
+            ends = own.partition(".")[0], other.partition(".")[0]
+            if all(end in out for end in ends):
+                out.add_edge(ends[0], ends[1], key=own)
+        return out
+
+
+def _attributes(element: Element) -> dict[str, object]:
+    """What networkx is told of an element; copies, so that changes there change nothing here."""
+    return {
+        "type": element.type,
+        "resources": {name: got.amount for name, got in element.resources.items()},
+        "features": dict(element.features),
+    }
 
 
 @dataclass(frozen=True, slots=True)

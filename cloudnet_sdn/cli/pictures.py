@@ -42,6 +42,7 @@ def draw(
 
     Without -o the picture goes to stdout; then --kind says which.
     """
+    from cloudnet_sdn.cli.graphviz import place
     from rdl.draw.pictures import draw as picture
 
     chosen = kind or (output.suffix.removeprefix(".") if output else "")
@@ -56,7 +57,7 @@ def draw(
         guests += [(one.overlay, one.mapping) for one in read_state(state)]
     for _, mapping in guests:
         _check_fits(graph, mapping, file)
-    text = picture(graph, chosen, embedded=guests)
+    text = picture(graph, chosen, embedded=guests, place=place)
     if output is None or str(output) == "-":
         click.echo(text, nl=False)
     else:

@@ -7,7 +7,7 @@ stress majorization", 2004). The same graph always gets the same picture.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,12 @@ class Box:
     width: float
     height: float
     at: tuple[float, float] | None = None
+
+
+Placer = Callable[
+    [Sequence[Box], Sequence[tuple[str, str]], float], Mapping[str, tuple[float, float]]
+]
+"""Something that does what `place` does."""
 
 
 def place(

@@ -9,24 +9,31 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from rdl.draw.scene import Edge, Embedding, Scene, Vertex, scene
 from rdl.errors import RdlError
 from rdl.graph import Graph
 
+if TYPE_CHECKING:
+    from rdl.draw.layout import Placer
+
 
 class DrawError(RdlError):
     """A kind of picture that there isn't."""
 
 
-def draw(graph: Graph, kind: str, *, embedded: Sequence[Embedding] = ()) -> str:
+def draw(
+    graph: Graph, kind: str, *, embedded: Sequence[Embedding] = (), place: Placer | None = None
+) -> str:
     """A picture of `graph` as text.
 
     Args:
         graph: an overlay or a substrate.
         kind: `svg`, `dot`, `mmd` or `graphml` (a file's suffix; a leading dot may be there).
         embedded: overlays with their mappings onto `graph`.
+        place: where an SVG's boxes go, if not where `rdl.draw.layout.place` puts them.
 
     Raises:
         DrawError: no such kind.
@@ -34,13 +41,15 @@ def draw(graph: Graph, kind: str, *, embedded: Sequence[Embedding] = ()) -> str:
     writer = WRITERS.get(kind.removeprefix("."))
     if writer is None:
         raise DrawError(f"no picture of kind {kind!r}; there are {', '.join(WRITERS)}")
+    if writer is _svg:
+        return _svg(scene(graph, embedded), place)
     return writer(scene(graph, embedded))
 
 
-def _svg(picture: Scene) -> str:
+def _svg(picture: Scene, place: Placer | None = None) -> str:
     from rdl.draw.svg import svg  # numpy with it
 
-    return svg(picture)
+    return svg(picture) if place is None else svg(picture, place)
 
 
 # -- DOT

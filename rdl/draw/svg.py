@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from xml.sax.saxutils import escape, quoteattr
 
-from rdl.draw.layout import Box, place
+from rdl.draw.layout import Box, Placer, place
 from rdl.draw.scene import Edge, Guest, Scene, Vertex
 
 # Okabe and Ito's palette, to be told apart by colour-blind people too, and darker kin.
@@ -28,10 +28,10 @@ _MOST_STRANDS = 8
 Point = tuple[float, float]
 
 
-def svg(scene: Scene) -> str:
+def svg(scene: Scene, placer: Placer = place) -> str:
     """The picture; its text is selectable, and each element has a title for the pointer."""
     boxes = {v.id: _box(v) for v in scene.vertices}
-    spots = place(list(boxes.values()), [(e.a, e.b) for e in scene.edges], apart=_apart(scene))
+    spots = placer(list(boxes.values()), [(e.a, e.b) for e in scene.edges], _apart(scene))
     top = 44.0
     at = {i: (x + _MARGIN, y + _MARGIN + top) for i, (x, y) in spots.items()}
     width = max([at[b.id][0] + b.width / 2 for b in boxes.values()], default=0) + _MARGIN

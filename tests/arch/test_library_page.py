@@ -34,7 +34,6 @@ PROMISED = {
     "rdl.graph": "Graph Element Interface Amount Constraint MappingGraph Placement",
     "rdl.language.load": "load load_graph load_mapping",
     "rdl.language.dump": "dump",
-    "rdl.views": "simple bipartite",
 }
 """What third parties import. A name may be added; one that goes breaks them."""
 

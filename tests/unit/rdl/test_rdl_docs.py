@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import re
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,13 @@ def test_the_first_example_is_the_file_in_examples():
 def test_the_limit_on_values_is_told():
     """As it is."""
     assert f"{MAX_VALUES:,} values" in PAGE
+
+
+def test_the_example_for_networkx_prints_what_it_shows():
+    """As a reader would type it."""
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+    test = doctest.DocTestParser().get_doctest(code, {}, "rdl.md", "docs/rdl.md", 0)
+    assert len(test.examples) >= 5
+    said: list[str] = []
+    doctest.DocTestRunner().run(test, out=said.append)
+    assert not said, "".join(said)
