@@ -12,6 +12,7 @@ from rdl.convert.quantities import number, rate, rate_unit
 from rdl.convert.topology import Converted, ConvertError, Line, Options, Place, substrate
 from rdl.convert.xmlin import Reading, local
 
+_USUAL_ID = "G"  # yEd and networkx write it in every file
 _NUMBERED = re.compile(r"[A-Za-z]{0,2}[0-9]+(?:::[A-Za-z]{0,2}[0-9]+)*", re.ASCII)
 
 
@@ -35,13 +36,15 @@ def graph(reading: Reading, name: str, options: Options) -> Converted:
         raise ConvertError("the GraphML has no graph")
     own = reading.attribute(top, "id")
     about = reader.data(top, "graph")
-    title = about.take("Network") or about.take("label") or own or name
+    title = about.take("Network") or about.take("label")
+    if title and own not in ("", title, _USUAL_ID):
+        reader.account.lose("graph", "", "id", own)
     about.lose_rest(reader.account, "graph", "", "attribute")
     reader.walk(top)
     places = list(reader.places())
     joints = list(reader.joints())
     reading.lose_rest(reader.account)
-    return substrate(title, places, joints, options, reader.account)
+    return substrate(title or own or name, places, joints, options, reader.account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,9 @@ class _Reader:
             graph, group = stack.pop()
             if reading.attribute(graph, "edgedefault") == "directed":
                 self.account.lose("graph", group, "direction of its links", "directed")
-            if graph is not top:
-                reading.attribute(graph, "id")
+            own = reading.attribute(graph, "id")
+            if graph is not top and own.rstrip(":") not in ("", group):
+                self.account.lose("node", group, "id of the graph in it", own)
             for counted in ("nodes", "edges", "nodeids", "edgeids", "order"):
                 reading.attribute(graph, f"parse.{counted}")
             for node in reading.children(graph, "node"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,7 +33,7 @@ def graph(text: str, name: str, options: Options) -> Converted:
     """
     account = Account()
     try:
-        top = Fields(_mapping(json.loads(text), "the document").items())
+        top = Fields(_mapping(json.loads(text, object_pairs_hook=_object), "the document").items())
         nodes = [_place(_mapping(n, "a node"), account) for n in _list(top.take("nodes"), "nodes")]
         key = "edges" if "edges" in top else "links"
         near = {place.key: place for place in nodes}
@@ -50,6 +51,15 @@ def graph(text: str, name: str, options: Options) -> Converted:
     except (ValueError, RecursionError) as exc:
         raise ConvertError(f"JSON, but no node-link graph: {str(exc)[:80]}") from exc
     return substrate(title or name, nodes, joints, options, account)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object none of whose keys is there twice: of two values one would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {twice[:40]!r} is there twice")
+    return found
 
 
 def _mapping(value: object, what: str) -> Mapping[str, Any]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from xml.etree.ElementTree import Element as Xml
 
-from rdl.addresses import unusable
 from rdl.convert.account import Account
+from rdl.convert.addressing import cidr_of, mac_of
 from rdl.convert.quantities import number, rate, seconds
 from rdl.convert.topology import (
     Converted,
@@ -27,8 +25,7 @@ from rdl.vocabulary import DEFAULT_LINK, DEFAULT_NODE
 
 _KBIT = 1000
 _SIZES = {"cores": ("cpu", 1), "ram": ("memory", 2**20), "disk": ("storage", 10**9)}
-_NO_DIGITS = re.compile(r"[:.-]")
-_MAC = re.compile(r"[0-9a-f]{12}", re.ASCII)
+_VIRTUALIZATIONS = frozenset({"xen", "kvm", "emulab-xen", "emulab-kvm"})
 
 
 def request(reading: Reading, name: str, _: Options) -> Converted:
@@ -72,8 +69,9 @@ class _Request:
         told = self._client_id(node, "node")
         identifier = self._fit(told, "node", "n")
         reading.name(node, "node", told or identifier)
-        features, amounts = self._slivers(node, told)
+        features: dict[str, Feature] = {}
         self._authority(node, told, features)
+        amounts = self._slivers(node, told, features)
         for position, hardware in enumerate(reading.children(node, "hardware_type")):
             self._hardware(reading.attribute(hardware, "name"), position, told, features)
         exclusive = reading.attribute(node, "exclusive")
@@ -97,7 +95,7 @@ class _Request:
     def _fit(self, told: str, kind: str, instead: str) -> str:
         identifier = self._names.fit(told, instead=instead)
         if told and not resembles(identifier, told):
-            self._account.lose(kind, told, "spelling of its id, which is", identifier)
+            self._account.lose(kind, told, "spelling of its id", f"({identifier} in the graph)")
         return identifier
 
     def _authority(self, node: Xml, told: str, features: dict[str, Feature]) -> None:
@@ -111,36 +109,45 @@ class _Request:
 
     def _hardware(self, name: str, nth: int, told: str, features: dict[str, Feature]) -> None:
         if nth == 0 and name:
-            features["hardware_type"] = printable(name)
+            features["hardware_type"] = self._shown(name, told, "hardware_type")
         else:
             self._account.lose("node", told, "further hardware_type", name)
 
-    def _slivers(self, node: Xml, told: str) -> tuple[dict[str, Feature], dict[str, Amount]]:
+    def _slivers(self, node: Xml, told: str, features: dict[str, Feature]) -> dict[str, Amount]:
         """Features and amounts that the first sliver type asks for; further ones are lost."""
-        features: dict[str, Feature] = {}
-        amounts: dict[str, Amount] = {}
         reading = self._reading
+        amounts: dict[str, Amount] = {}
         sliver = reading.child(node, "sliver_type")
         if sliver is None:
-            return features, amounts
+            return amounts
         kind = reading.attribute(sliver, "name")
         found = [v for v in ("xen", "kvm") if v in kind.casefold()]
         if found:
             features["virtualization"] = found[0]
-        elif kind:
+        if kind and kind.casefold() not in _VIRTUALIZATIONS:
             self._account.lose("node", told, "sliver_type", kind)
         image = reading.child(sliver, "disk_image")
-        urn = "" if image is None else reading.attribute(image, "name")
-        template = urn.rpartition("+")[2]
-        if template:
-            features["image"] = printable(template)
-        elif urn:
-            self._account.lose("node", told, "disk_image", urn)
+        if image is not None:
+            self._image(reading.attribute(image, "name"), told, features)
         for tag in ("xen", "kvm"):
             sizes = reading.child(sliver, tag)
             if sizes is not None:
                 self._sizes(sizes, told, amounts)
-        return features, amounts
+        return amounts
+
+    def _image(self, urn: str, told: str, features: dict[str, Feature]) -> None:
+        """The image's own name; whose it is, is lost unless it is the provider's."""
+        own = urn.rpartition("+")[2]
+        if own:
+            features["image"] = self._shown(own, told, "disk_image")
+        if urn and (not own or _authority(urn) not in ("", features.get("provider"))):
+            self._account.lose("node", told, "disk_image", urn)
+
+    def _shown(self, text: str, told: str, what: str) -> str:
+        shown = printable(text)
+        if shown != text:
+            self._account.lose("node", told, f"characters of {what}", text)
+        return shown
 
     def _sizes(self, sizes: Xml, told: str, amounts: dict[str, Amount]) -> None:
         for key, (resource, factor) in _SIZES.items():
@@ -163,7 +170,7 @@ class _Request:
             text = reading.attribute(address, "address")
             length = reading.attribute(address, "netmask")
             reading.attribute(address, "type")  # the address says it too
-            cidr = _cidr(text, length)
+            cidr = cidr_of(text, length)
             shown = f"{text}/{length}".rstrip("/")
             if cidr is None:
                 self._account.lose("interface", told, "address that is none", shown)
@@ -172,7 +179,7 @@ class _Request:
             else:
                 features["address"] = cidr
         text = reading.attribute(interface, "mac_address")
-        mac = _mac(text)
+        mac = mac_of(text)
         if mac:
             features["mac"] = mac
         elif text:
@@ -222,8 +229,8 @@ class _Request:
             self._on[ref] = told
             node = self._interfaces[ref].element
             if node in found:
-                what = f"end at a node where it has one already ({found[node]}):"
-                self._account.lose("link", told, what, ref)
+                value = f"{ref} (besides {found[node]})"
+                self._account.lose("link", told, "second end at one node", value)
             else:
                 found[node] = ref
         return list(found.values())
@@ -265,7 +272,8 @@ class _Request:
                 continue
             first = seen.setdefault(form(value), ref)
             if first != ref:
-                self._account.lose("interface", ref, f"{feature} that is also {first}'s:", value)
+                what = f"{feature} that another on the link has"
+                self._account.lose("interface", ref, what, f"{value} ({first})")
                 kept = {k: v for k, v in interface.features.items() if k != feature}
                 self._interfaces[ref] = replace(interface, features=kept)
 
@@ -288,21 +296,5 @@ def _authority(urn: str) -> str:
     return printable(parts[1]) if len(parts) > 2 else ""
 
 
-def _cidr(address: str, netmask: str) -> str | None:
-    try:
-        found = ipaddress.ip_interface(f"{address}/{netmask}" if netmask else address)
-    except ValueError:
-        return None
-    return None if unusable(found) or "%" in address else str(found)
-
-
 def _ip(cidr: str) -> str:
     return cidr.partition("/")[0]
-
-
-def _mac(text: str) -> str | None:
-    """A MAC address in RDL's spelling, None where no interface can have it as its own."""
-    digits = _NO_DIGITS.sub("", text).casefold()
-    if not _MAC.fullmatch(digits) or not int(digits, 16) or int(digits[:2], 16) & 1:
-        return None
-    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))

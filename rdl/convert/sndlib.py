@@ -33,7 +33,7 @@ class _Capacities:
     def of_unit(cls, unit: str, account: Account) -> _Capacities:
         factor = rate_unit(unit) if unit else _USUAL_UNIT
         if factor is None:
-            account.lose("graph", "", "unit of the capacities, which is unknown:", unit)
+            account.lose("graph", "", "unknown unit of capacities", unit)
         return cls(account, factor)
 
     def bandwidth(self, link: str, installed: str, modules: Sequence[str]) -> float | None:
@@ -91,7 +91,7 @@ def _place(key: str, x: str, y: str, account: Account, *, mapped: bool) -> Place
     if longitude is not None and latitude is not None and mapped:
         return Place(key, key, longitude, latitude)
     if x or y:
-        what = "coordinates" if mapped else "coordinates, which are pixels:"
+        what = "coordinates" if mapped else "coordinates in pixels"
         account.lose("node", key, what, f"{x}, {y}")
     return Place(key, key)
 
@@ -125,7 +125,11 @@ def native(text: str, name: str, options: Options) -> Converted:
     account = Account()
     title = re.search(r"^#\s*network\s+(\S+)", text, re.MULTILINE)
     body = "\n".join(line.partition("#")[0] for line in text.splitlines()[1:])
-    sections = dict(_sections(_TOKEN.findall(body)))
+    sections: dict[str, list[str]] = {}
+    for section, tokens in _sections(_TOKEN.findall(body), account):
+        if section in sections:
+            raise ConvertError(f"the section {section[:60]} is there twice")
+        sections[section] = tokens
     if "NODES" not in sections:
         raise ConvertError("the SNDlib network has no NODES")
     unit = _meta(sections.pop("META", []), account)
@@ -152,21 +156,31 @@ def _meta(tokens: list[str], account: Account) -> str:
     return unit
 
 
-def _sections(tokens: list[str]) -> Iterator[tuple[str, list[str]]]:
+def _sections(tokens: list[str], account: Account) -> Iterator[tuple[str, list[str]]]:
     """Each NAME ( ... ) at the top, with the tokens between its brackets."""
-    depth, begin = 0, 0
+    depth, begin, done = 0, 0, 0
     for position, word in enumerate(tokens):
         if word == "(":
             depth += 1
             begin = position if depth == 1 else begin
         elif word == ")":
             depth -= 1
-            if depth == 0 and begin > 0:
+            if depth == 0:
+                if begin == done:
+                    raise ConvertError("a section without a name")
+                _lose_stray(tokens[done : begin - 1], account)
                 yield tokens[begin - 1], tokens[begin + 1 : position]
+                done = position + 1
         if depth < 0:
             break
     if depth:
         raise ConvertError("brackets that don't match")
+    _lose_stray(tokens[done:], account)
+
+
+def _lose_stray(words: list[str], account: Account) -> None:
+    if words:
+        account.lose("graph", "", "text between the sections", " ".join(words[:12]))
 
 
 def _native_places(tokens: list[str], account: Account) -> Iterator[Place]:

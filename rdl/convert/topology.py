@@ -19,7 +19,7 @@ _KM_PER_S = 200_000  # light in fibre
 _EARTH_KM = 6371.0
 _MAX_LONGITUDE = 180.0
 _MAX_LATITUDE = 90.0
-_NOT_DEGREES = "coordinates, as some in the file are no place on earth:"
+_NOT_DEGREES = "coordinates that are no degrees"
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]+")
 
 

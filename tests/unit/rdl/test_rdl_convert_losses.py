@@ -146,7 +146,7 @@ def test_an_unknown_unit_of_sndlib_is_told_and_no_capacity_made_up():
     for text in (xml, own):
         done = convert(text)
         assert "bandwidth" not in done.graph.elements["A--B"].resources
-        assert "left out: graph: unit of the capacities, which is unknown: STM1" in done.notes
+        assert "left out: graph: unknown unit of capacities STM1" in done.notes
         assert "left out: link A_B: capacity 1000.0" in done.notes
 
 
@@ -164,6 +164,16 @@ def test_what_a_planning_problem_has_besides_its_network_is_told():
         "left out: link L: capacity 622",
         "left out: graph: section DEMANDS D ( A B ) 1 2.0 UNLIMITED ...",
     )
+
+
+def test_text_between_the_sections_of_sndlib_is_told_and_a_section_is_there_once():
+    text = native("A ( 1 2 )\nB ( 2 3 )", "")
+    assert convert(f"{text}stray words").notes == (
+        "left out: graph: text between the sections stray words",
+    )
+    for more in ("NODES ( )", "( )"):
+        with pytest.raises(ConvertError, match=r"twice|without a name"):
+            convert(text + more)
 
 
 # -- coordinates
@@ -392,6 +402,7 @@ def test_what_a_node_link_graph_has_besides_is_told():
         '{"nodes": [], "links": [], "graph": 3}',
         '{"nodes": [{"id": ' + "[" * 900 + "]" * 900 + '}], "links": [{"source": 2}]}',
         '{"nodes": [{"id": 1}, {"id": 1}], "links": []}',
+        '{"nodes": [{"id": 1, "name": "x", "name": "y"}], "links": []}',
     ],
 )
 def test_json_that_is_no_node_link_graph(text):
@@ -447,8 +458,8 @@ def test_an_address_that_two_interfaces_of_a_link_have_stays_with_the_first():
     assert first == {"address": "192.168.7.1/24", "mac": "02:00:00:00:00:01"}
     assert second == {}
     assert done.notes == (
-        "left out: interface b:0: address that is also a:0's: 192.168.7.1/24",
-        "left out: interface b:0: mac that is also a:0's: 02:00:00:00:00:01",
+        "left out: interface b:0: address that another on the link has 192.168.7.1/24 (a:0)",
+        "left out: interface b:0: mac that another on the link has 02:00:00:00:00:01 (a:0)",
     )
 
 
@@ -493,7 +504,19 @@ def test_all_that_a_request_says_is_in_the_graph_or_told():
 def test_an_id_that_can_not_be_spelled_in_rdl_is_told():
     done = convert(rspec('<node client_id="Ελλάδα"/><node client_id="web server"/>'), name="mine")
     assert [n.id for n in done.graph.nodes()] == ["n", "web-server"]
-    assert done.notes == ("left out: node Ελλάδα: spelling of its id, which is n",)
+    assert done.notes == ("left out: node Ελλάδα: spelling of its id (n in the graph)",)
+
+
+def test_whose_an_image_is_and_what_kind_of_sliver_are_told():
+    image = '<disk_image name="urn:publicid:IDN+other.net+image+ops:UBUNTU"/>'
+    done = convert(
+        rspec(f'<node client_id="a"><sliver_type name="xen-large">{image}</sliver_type></node>')
+    )
+    assert done.graph.elements["a"].features == {"virtualization": "xen", "image": "ops:UBUNTU"}
+    assert [str(loss) for loss in done.losses] == [
+        "node a: sliver_type xen-large",
+        "node a: disk_image urn:publicid:IDN+other.net+image+ops:UBUNTU",
+    ]
 
 
 # -- RFC 8345
