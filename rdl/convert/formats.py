@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from rdl.convert import graphml, node_link, rspec, sndlib
-from rdl.convert.topology import Converted, ConvertError, Options
+from rdl.convert.account import Account
+from rdl.convert.topology import Converted, ConvertError, Options, graph_name
 from rdl.convert.xmlin import Reading, local, parse
 from rdl.errors import DocumentError
 from rdl.language.dump import dump
@@ -33,7 +34,8 @@ def convert(text: str | bytes, *, name: str = "", options: Options | None = None
     Raises:
         ConvertError: no known format, not well-formed, or nothing that RDL allows.
     """
-    done = _read(_decoded(text), name, options or Options())
+    given = graph_name(name, Account()) if name else ""  # of its letters, none is the file's
+    done = _read(_decoded(text), given, options or Options())
     _check(done)
     return done
 

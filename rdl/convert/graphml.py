@@ -12,6 +12,7 @@ from rdl.convert.quantities import number, rate, rate_unit
 from rdl.convert.topology import Converted, ConvertError, Line, Options, Place, substrate
 from rdl.convert.xmlin import Reading, local
 
+_LABELS = ("NodeLabel", "EdgeLabel")
 _USUAL_ID = "G"  # yEd and networkx write it in every file
 _NUMBERED = re.compile(r"[A-Za-z]{0,2}[0-9]+(?:::[A-Za-z]{0,2}[0-9]+)*", re.ASCII)
 
@@ -197,22 +198,20 @@ class _Reader:
         for datum in self._reading.children(element, "data"):
             for graphics in datum:
                 self._reading.skip(graphics)
-                inner = list(graphics.iter())
-                labels += [e.text.strip() for e in inner if _is_label(e) and e.text]
-                if any(
-                    len(e.attrib) or (e.text and not _is_label(e) and e.text.strip()) for e in inner
-                ):
+                own = [text for e in graphics.iter() if local(e) in _LABELS and (text := _own(e))]
+                labels += own
+                said = sum(1 for text in graphics.itertext() if text.strip())
+                if not own or said > len(own) or any(e.attrib for e in graphics.iter()):
                     drawn = drawn or local(graphics)
-        told = [label for label in labels if label]
-        for label in told[1:]:
+        for label in labels[1:]:
             self.account.lose(of, where, "further label", label)
         if drawn:
             self.account.lose(of, where, "drawing", drawn)
-        return (*told, "")[0]
+        return (*labels, "")[0]
 
 
-def _is_label(element: Xml) -> bool:
-    return local(element) in ("NodeLabel", "EdgeLabel")
+def _own(element: Xml) -> str:
+    return (element.text or "").strip()
 
 
 def _coordinates(data: Fields) -> tuple[float | None, float | None]:

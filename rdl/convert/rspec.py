@@ -206,6 +206,7 @@ class _Request:
         latency = self._largest(link, told, "latency", lambda text: seconds(text, "ms"))
         if latency is not None:
             features["latency"] = Range(None, latency)
+        self._packet_loss(link, told)
         self._managers(link, told)
         own = tuple(Interface(f"{identifier}.{i}") for i in range(len(refs)))
         self._elements[identifier] = Element(identifier, DEFAULT_LINK, amounts, features, own)
@@ -254,6 +255,12 @@ class _Request:
             if value != largest:
                 self._account.lose("link", told, f"{key} that differs in one direction", text)
         return largest
+
+    def _packet_loss(self, link: Xml, told: str) -> None:
+        for element in self._reading.children(link, "property"):
+            text = self._reading.attribute(element, "packet_loss")
+            if text and number(text) != 0:
+                self._account.lose("link", told, "packet_loss", text)
 
     def _managers(self, link: Xml, told: str) -> None:
         """A link's aggregates are those of its nodes, or are lost."""

@@ -235,7 +235,7 @@ YED = f"""{GRAPHML}<key for="node" id="d6" yfiles.type="nodegraphics"/><key for=
 <graph edgedefault="undirected" id="G">
 <node id="n0"><data key="d6"><y:ShapeNode><y:NodeLabel>core-north</y:NodeLabel><y:NodeLabel>rack 4</y:NodeLabel></y:ShapeNode></data></node>
 <node id="n1" yfiles.foldertype="group"><data key="d6"><y:ProxyAutoBoundsNode><y:Realizers active="0"><y:GroupNode><y:NodeLabel fontSize="12">South</y:NodeLabel></y:GroupNode></y:Realizers></y:ProxyAutoBoundsNode></data>
-<graph id="n1:" edgedefault="undirected"><node id="n1::n0"><data key="d6"><y:GenericNode><y:Geometry x="1"/><y:NodeLabel>core-south</y:NodeLabel></y:GenericNode></data></node></graph></node>
+<graph id="n1:" edgedefault="undirected"><node id="n1::n0"><data key="d6"><y:GenericNode><y:Geometry/>dashed<y:NodeLabel>core-south</y:NodeLabel></y:GenericNode></data></node></graph></node>
 <edge id="e0" source="n0" target="n1::n0"><data key="d9"><y:PolyLineEdge><y:EdgeLabel>10 Gbps</y:EdgeLabel></y:PolyLineEdge></data></edge>
 </graph></graphml>"""
 
@@ -495,10 +495,22 @@ def test_all_that_a_request_says_is_in_the_graph_or_told():
         "link wan: attribute vlantag 1750",
         "link wan: capacity that differs in one direction 50Mbps",
         "link wan: latency some",
-        "link wan: property packet_loss 0.05",
+        "link wan: packet_loss 0.05",
         "link wan: <link_type> name=egre-tunnel",
         "graph: <controller> url=tcp:10.0.0.5:6633 type=primary",
     }
+
+
+def test_a_packet_loss_of_nothing_is_no_loss():
+    link = f'<link client_id="l">{REFS}<property packet_loss="0.0"/></link>'
+    assert convert(rspec(PAIR + link)).losses == ()
+
+
+def test_a_name_given_from_outside_is_no_part_of_the_file():
+    done = convert(rspec(PAIR), name="Ελλάδα")
+    assert (done.graph.name, done.losses) == ("converted", ())
+    named = convert(json.dumps({"graph": {"name": "Ελλάδα"}, "nodes": [], "edges": []}), name="x")
+    assert named.notes == ("left out: graph: name Ελλάδα (it is converted now)",)
 
 
 def test_an_id_that_can_not_be_spelled_in_rdl_is_told():
