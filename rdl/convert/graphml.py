@@ -12,6 +12,7 @@ from rdl.convert.quantities import number, rate, rate_unit
 from rdl.convert.topology import Converted, ConvertError, Line, Options, Place, substrate
 from rdl.convert.xmlin import Reading, local
 
+_YED = "yworks.com"
 _LABELS = ("NodeLabel", "EdgeLabel")
 _USUAL_ID = "G"  # yEd and networkx write it in every file
 _NUMBERED = re.compile(r"[A-Za-z]{0,2}[0-9]+(?:::[A-Za-z]{0,2}[0-9]+)*", re.ASCII)
@@ -197,6 +198,8 @@ class _Reader:
         drawn = ""
         for datum in self._reading.children(element, "data"):
             for graphics in datum:
+                if _YED not in str(graphics.tag):
+                    continue
                 self._reading.skip(graphics)
                 own = [text for e in graphics.iter() if local(e) in _LABELS and (text := _own(e))]
                 labels += own

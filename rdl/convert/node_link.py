@@ -26,7 +26,8 @@ _SAME = 0.01  # distances that differ by less than this part are the same distan
 def graph(text: str, name: str, options: Options) -> Converted:
     """A node-link graph: `name` and `pos` (longitude, latitude) of nodes, `dist` (km) of edges.
 
-    `bandwidth` or `capacity` of an edge is in bit/s, or has its unit.
+    `bandwidth` or `capacity` of an edge is in bit/s, or has its unit; without either, a label
+    that reads as a rate is one.
 
     Raises:
         ConvertError: it is none.
@@ -122,6 +123,7 @@ def _line(edge: Mapping[str, Any], near: Mapping[str, Place], account: Account) 
     bandwidth = _bandwidth(fields)
     km = _distance(fields, [near[key] for key in ends if key in near])
     label = _text(fields, "label") or _text(fields, "name")
+    bandwidth = rate(label) if bandwidth is None else bandwidth
     fields.lose_rest(account, "link", where, "key")
     return Line(ends, label, bandwidth, km)
 

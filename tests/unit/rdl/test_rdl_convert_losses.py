@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -410,6 +411,14 @@ def test_json_that_is_no_node_link_graph(text):
         convert(text)
 
 
+def test_a_label_of_a_node_link_edge_that_reads_as_a_rate_is_one():
+    edges = [{"source": 1, "target": 2, "label": label} for label in ("10 Gbps", "trunk")]
+    done = convert(json.dumps({"nodes": [{"id": 1}, {"id": 2}], "edges": edges}))
+    assert [e.amount("bandwidth") for e in done.graph.links()] == [10**10, 0]
+    assert [e.features["label"] for e in done.graph.links()] == ["10 Gbps", "trunk"]
+    assert done.losses == ()
+
+
 def test_negative_numbers_are_told_and_what_comes_out_is_valid():
     text = '{"nodes": [{"id": 0, "name": "x"}, {"id": 1, "name": "y"}], "links": [{"source": 0, "target": 1, "dist": -100, "bandwidth": -5}]}'
     done = convert(text)
@@ -529,6 +538,45 @@ def test_whose_an_image_is_and_what_kind_of_sliver_are_told():
         "node a: sliver_type xen-large",
         "node a: disk_image urn:publicid:IDN+other.net+image+ops:UBUNTU",
     ]
+
+
+# -- whatever is added to a file
+
+
+DOCUMENTS = {
+    "graphml": graphml(f'<node id="a">{data(label="A")}</node><node id="b"/><edge source="a" target="b">{data(LinkSpeedRaw="5")}</edge>'),
+    "hyperedge": graphml('<node id="a"/><node id="b"/><hyperedge><endpoint node="a"/><endpoint node="b"/></hyperedge>'),
+    "yed": YED,
+    "sndlib": SNDLIB.format(unit="MBITPERSEC", kind="geographical"),
+    "rspec": LAB,
+}  # fmt: skip
+DECLARED = {"key", "default"}  # what GraphML says of itself
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+@pytest.mark.parametrize("what", ["attribute", "element", "text"])
+def test_whatever_is_added_to_an_element_is_told_or_lies_in_what_is_told(kind, what):
+    """At each element of a document of each format in turn."""
+    count = sum(1 for _ in ET.fromstring(DOCUMENTS[kind]).iter())
+    for position in range(count):
+        root = ET.fromstring(DOCUMENTS[kind])
+        above = {inner: outer for outer in root.iter() for inner in outer}
+        element = list(root.iter())[position]
+        if what == "attribute":
+            element.set("hue", "unheard")
+        elif what == "element":
+            ET.SubElement(element, "hue").text = "unheard"
+        else:
+            element.insert(0, ET.Element("hue"))
+            element[0].tail = "unheard"
+        losses = convert(ET.tostring(root, encoding="unicode")).losses
+        whole = {loss.what.strip("<>") for loss in losses} | DECLARED
+        drawn = {loss.value for loss in losses if loss.what == "drawing"}
+        around = set()
+        while element is not None:
+            around.add(element.tag.rpartition("}")[2])
+            element = above.get(element)
+        assert any("unheard" in loss.value for loss in losses) or around & (whole | drawn)
 
 
 # -- RFC 8345
