@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cloudnet_sdn.cli.documents import FILE, read_bytes, shown
+from cloudnet_sdn.cli.outcome import Exit, Failed
 from cloudnet_sdn.cli.output import output_option, talk
 from rdl.graph import Graph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rdl.convert.account import Loss
 
 FOREIGN = re.compile(rb"\s*(?:<|\?SNDlib|\{(?!\s*[\"']?rdl[\"']?\s*:))")
 """XML, SNDlib's own, or JSON that isn't RDL spelled as JSON."""
@@ -34,18 +41,23 @@ FOREIGN = re.compile(rb"\s*(?:<|\?SNDlib|\{(?!\s*[\"']?rdl[\"']?\s*:))")
     metavar="RATE",
     help="Of links whose capacity the file doesn't tell: 10Gbps.",
 )
+@click.option("--strict", is_flag=True, help="Write nothing where anything would be left out.")
 def convert(
-    *, file: str, to: str, output: Path | None, name: str, hosts: bool, bandwidth: str
+    *, file: str, to: str, output: Path | None, name: str, hosts: bool, bandwidth: str, strict: bool
 ) -> None:
-    """Read GraphML (Topology Zoo), SNDlib, node-link JSON, a GENI request RSpec, or RDL.
+    """Read GraphML (Topology Zoo, yEd), SNDlib, node-link JSON, a GENI request RSpec, or RDL.
 
     The format is told from the text; FILE - is stdin. What a format holds and RDL can't is named
-    on stderr.
+    on stderr ("left out: ..."), what there is much of as a sum; with --strict it is an error, and
+    the exit code is 4. What is written is valid.
     """
-    graph, notes = _read(file, name, hosts=hosts, bandwidth=_rate(bandwidth))
-    text = _written(graph, to)
+    graph, losses = _read(file, name, hosts=hosts, bandwidth=_rate(bandwidth))
+    text, further = _written(graph, to)
+    notes = list(_lines((*losses, *further)))
     for note in notes:
         talk(f"{shown(file)}: {note}")
+    if strict and notes:
+        raise Failed(f"{shown(file)}: --strict: nothing is written", Exit.INVALID)
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -54,7 +66,7 @@ def convert(
 
 def _read(
     file: str, name: str, *, hosts: bool, bandwidth: float | None
-) -> tuple[Graph, tuple[str, ...]]:
+) -> tuple[Graph, tuple[Loss, ...]]:
     data = read_bytes(file)
     if not FOREIGN.match(data.removeprefix(b"\xef\xbb\xbf")):
         from rdl.language.load import load_graph
@@ -68,19 +80,27 @@ def _read(
         done = other(data, name=name or Path(shown(file)).stem, options=options)
     except ConvertError as error:
         raise ConvertError(f"{shown(file)}: {error}") from error
-    return done.graph, done.notes
+    return done.graph, done.losses
 
 
-def _written(graph: Graph, to: str) -> str:
+def _written(graph: Graph, to: str) -> tuple[str, tuple[Loss, ...]]:
+    """The text to write, and what of the graph it does not hold."""
     from rdl.language.dump import dump, to_data
 
     if to == "rdl":
-        return dump(graph)
+        return dump(graph), ()
     if to == "json":
-        return json.dumps(to_data(graph), indent=2, ensure_ascii=False) + "\n"
-    from rdl.convert.rfc8345 import to_rfc8345
+        return json.dumps(to_data(graph), indent=2, ensure_ascii=False) + "\n", ()
+    from rdl.convert.rfc8345 import lost_in_rfc8345, to_rfc8345
 
-    return json.dumps(to_rfc8345(graph), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(to_rfc8345(graph), indent=2, ensure_ascii=False) + "\n"
+    return text, lost_in_rfc8345(graph)
+
+
+def _lines(losses: Iterable[Loss]) -> Iterator[str]:
+    from rdl.convert.account import lines
+
+    return lines(losses)
 
 
 def _rate(text: str) -> float | None:

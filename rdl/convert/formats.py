@@ -1,21 +1,23 @@
 """Other formats to RDL: Topology Zoo GraphML, SNDlib (XML and native), node-link JSON, GENI RSpec.
 
-The format is told from the text. To RFC 8345 JSON: see `rdl.convert.rfc8345`.
+The format is told from the text. What comes out loads, and what of the file it does not hold is
+in its account. To RFC 8345 JSON: see `rdl.convert.rfc8345`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
-from xml.etree.ElementTree import Element as Xml
+from collections.abc import Callable, Mapping
 
-from rdl.convert import rspec, sndlib
-from rdl.convert.topology import Converted, ConvertError, Line, Options, Place, number, substrate
-from rdl.convert.xmlin import local, parse
+from rdl.convert import graphml, node_link, rspec, sndlib
+from rdl.convert.account import Account
+from rdl.convert.topology import Converted, ConvertError, Options, graph_name
+from rdl.convert.xmlin import Reading, local, parse
+from rdl.errors import DocumentError
+from rdl.language.dump import dump
+from rdl.language.load import load_graph
 from rdl.language.text import MAX_BYTES
 
-_UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_MOST_PROBLEMS = 5
 
 
 def convert(text: str | bytes, *, name: str = "", options: Options | None = None) -> Converted:
@@ -27,30 +29,35 @@ def convert(text: str | bytes, *, name: str = "", options: Options | None = None
         options: how topologies become substrates.
 
     Returns:
-        The graph (an underlay, of a GENI request an overlay), and notes on what was left out.
+        The graph (an underlay, of a GENI request an overlay), and an account of what was left out.
 
     Raises:
-        ConvertError: no known format, or not well-formed.
+        ConvertError: no known format, not well-formed, or nothing that RDL allows.
     """
-    decoded = _decoded(text)
-    how = options or Options()
-    head = decoded.lstrip()[:4096]
+    given = graph_name(name, Account()) if name else ""  # of its letters, none is the file's
+    done = _read(_decoded(text), given, options or Options())
+    _check(done)
+    return done
+
+
+def _read(text: str, name: str, options: Options) -> Converted:
+    head = text.lstrip()[:4096]
     if head.startswith("?SNDlib"):
-        return sndlib.native(decoded, name, how)
+        return sndlib.native(text.lstrip(), name, options)
     if head.startswith("{"):
-        return node_link(decoded, name, how)
+        return node_link.graph(text, name, options)
     if not head.startswith("<"):
         raise ConvertError("no GraphML, SNDlib, node-link JSON or GENI RSpec")
-    root = parse(decoded)
-    readers: Mapping[str, Callable[[Xml, str, Options], Converted]] = {
-        "graphml": graphml,
+    root = parse(text)
+    readers: Mapping[str, Callable[[Reading, str, Options], Converted]] = {
+        "graphml": graphml.graph,
         "network": sndlib.xml,
         "rspec": rspec.request,
     }
     reader = readers.get(local(root))
     if reader is None:
         raise ConvertError(f"XML of an unknown kind: <{local(root)[:60]}>")
-    return reader(root, name, how)
+    return reader(Reading(root), name, options)
 
 
 def _decoded(text: str | bytes) -> str:
@@ -64,93 +71,16 @@ def _decoded(text: str | bytes) -> str:
         return text.decode("latin-1")  # the Topology Zoo has files that claim UTF-8 and aren't
 
 
-# -- GraphML, as the Internet Topology Zoo writes it
-
-
-def graphml(root: Xml, name: str, options: Options) -> Converted:
-    """A GraphML graph: `label`, `Longitude`, `Latitude`; `LinkSpeedRaw`, or speed and units.
+def _check(done: Converted) -> None:
+    """Make sure that what was made of a file can be read again.
 
     Raises:
-        ConvertError: there is no graph in it.
-    """
-    keys = {k.get("id", ""): k.get("attr.name", k.get("id", "")) for k in root if local(k) == "key"}
-    graph = next((e for e in root if local(e) == "graph"), None)
-    if graph is None:
-        raise ConvertError("the GraphML has no graph")
-    about = _data(graph, keys)
-    return substrate(
-        about.get("Network") or about.get("label") or graph.get("id") or name,
-        list(_graphml_places(graph, keys)),
-        list(_graphml_lines(graph, keys)),
-        options,
-    )
-
-
-def _graphml_places(graph: Xml, keys: Mapping[str, str]) -> Iterator[Place]:
-    for node in graph:
-        if local(node) == "node":
-            data = _data(node, keys)
-            key = node.get("id", "")
-            longitude, latitude = number(data.get("Longitude")), number(data.get("Latitude"))
-            yield Place(key, data.get("label", ""), longitude, latitude)
-
-
-def _graphml_lines(graph: Xml, keys: Mapping[str, str]) -> Iterator[Line]:
-    for edge in graph:
-        if local(edge) == "edge":
-            data = _data(edge, keys)
-            ends = edge.get("source", ""), edge.get("target", "")
-            yield Line(*ends, label=data.get("LinkLabel", ""), bandwidth=_speed(data))
-
-
-def _speed(data: Mapping[str, str]) -> float | None:
-    raw = number(data.get("LinkSpeedRaw"))
-    if raw is None:
-        speed = number(data.get("LinkSpeed"))
-        factor = _UNITS.get(data.get("LinkSpeedUnits", "").strip().upper())
-        raw = None if speed is None or factor is None else speed * factor
-    return raw if raw is None or raw >= 0 else None
-
-
-def _data(element: Xml, keys: Mapping[str, str]) -> dict[str, str]:
-    return {
-        keys.get(d.get("key", ""), d.get("key", "")): (d.text or "").strip()
-        for d in element
-        if local(d) == "data"
-    }
-
-
-# -- node-link JSON, as networkx writes it
-
-
-def node_link(text: str, name: str, options: Options) -> Converted:
-    """A node-link graph: `name` and `pos` (longitude, latitude) of nodes, `dist` (km) of edges.
-
-    Raises:
-        ConvertError: it is none.
+        ConvertError: it can't, with the reasons.
     """
     try:
-        data = json.loads(text)
-        places = [_json_place(node) for node in data["nodes"]]
-        lines = [_json_line(edge) for edge in data.get("edges", data.get("links"))]
-        own = data.get("graph", {}).get("name", "")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise ConvertError(f"JSON, but no node-link graph: {str(exc)[:80]}") from exc
-    return substrate(str(own or name), places, lines, options)
-
-
-def _json_place(node: Mapping[str, Any]) -> Place:
-    pos = node.get("pos") or (None, None)
-    longitude, latitude = (None if p is None else number(str(p)) for p in pos)
-    return Place(str(node["id"]), str(node.get("name") or ""), longitude, latitude)
-
-
-def _json_line(edge: Mapping[str, Any]) -> Line:
-    km = edge.get("dist")
-    bandwidth = edge.get("bandwidth", edge.get("capacity"))
-    return Line(
-        str(edge["source"]),
-        str(edge["target"]),
-        bandwidth=None if bandwidth is None else number(str(bandwidth)),
-        km=None if km is None else number(str(km)),
-    )
+        load_graph(dump(done.graph))
+    except DocumentError as exc:
+        reasons = [f"{problem.where}: {problem.text}" for problem in exc.problems]
+        more = len(reasons) + exc.more - _MOST_PROBLEMS
+        shown = "; ".join(reasons[:_MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
+        raise ConvertError(f"RDL does not allow what it says: {shown}") from exc

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rdl.graph import Element, Graph, MappingGraph
+from rdl.convert.account import Account, Loss
+from rdl.graph import Element, Graph, Interface, MappingGraph
+from rdl.language.dump import feature_data, inline
 
 _LINK = "ietf-network-topology:link"
 _POINT = "ietf-network-topology:termination-point"
@@ -30,6 +32,29 @@ def to_rfc8345(
     if underlay is not None:
         networks.append(_network(underlay, None, None))
     return {"ietf-network:networks": {"network": networks}}
+
+
+def lost_in_rfc8345(graph: Graph) -> tuple[Loss, ...]:
+    """What of a graph its network topology does not hold: it has ids and joints alone."""
+    account = Account()
+    for element in graph.elements.values():
+        of = "link" if element.is_link else "node"
+        account.lose(of, element.id, "type", element.type)
+        _lose(account, of, element)
+        for name in element.chosen:
+            account.lose(of, element.id, f"chosen {name}", element.chosen[name])
+        for interface in element.interfaces:
+            _lose(account, "interface", interface)
+    for constraint in graph.constraints:
+        account.lose("graph", "", f"constraint {constraint.kind}", ", ".join(constraint.of))
+    return account.losses()
+
+
+def _lose(account: Account, of: str, holder: Element | Interface) -> None:
+    for name, amount in holder.resources.items():
+        account.lose(of, holder.id, name, amount.amount)
+    for name, value in holder.features.items():
+        account.lose(of, holder.id, name, inline(feature_data(value)))
 
 
 def _network(graph: Graph, mapping: MappingGraph | None, underlay: Graph | None) -> dict[str, Any]:

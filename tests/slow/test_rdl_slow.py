@@ -7,6 +7,7 @@ import io
 import json
 import sys
 import xml.etree.ElementTree as ET
+from collections import Counter
 from pathlib import Path
 
 import networkx as nx
@@ -16,6 +17,7 @@ import topohub.data
 from rdl.convert.formats import convert
 from rdl.convert.topology import HostAt, Options
 from rdl.draw.pictures import WRITERS, draw
+from rdl.graph import Graph
 from rdl.language.dump import dump
 from rdl.language.load import load_graph
 
@@ -55,6 +57,74 @@ def test_a_real_topology_converts_validates_and_draws(key: str):
         text = draw(bare, kind)
         if kind in ("svg", "graphml"):
             ET.fromstring(text)
+
+
+def said(data: dict) -> Counter[tuple[str, str]]:
+    """How often each key of a topology says anything, by what it says it of."""
+    things = [("graph", data["graph"])]
+    things += [("graph", {k: v for k, v in data.items() if k not in ("graph", "nodes", "edges")})]
+    things += [("node", node) for node in data["nodes"]]
+    things += [("link", edge) for edge in data["edges"]]
+    empty = (None, "", [], {}, False)
+    return Counter((of, k) for of, thing in things for k, v in thing.items() if v not in empty)
+
+
+def held(graph: Graph) -> Counter[tuple[str, str]]:
+    """How often a graph holds what a key says."""
+    nodes, links = list(graph.nodes()), list(graph.links())
+    return Counter(
+        {
+            ("graph", "name"): 1,
+            ("graph", "multigraph"): 1,
+            ("node", "id"): len(nodes),
+            ("node", "name"): len(nodes),
+            ("node", "pos"): sum("longitude" in n.features for n in nodes),
+            ("link", "source"): len(links),
+            ("link", "target"): len(links),
+            ("link", "dist"): sum("latency" in e.features for e in links),
+        }
+    )
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_of_a_real_topology_is_in_the_graph_or_in_the_account(key: str):
+    """As often as it says anything; the labels and distances are those of the file."""
+    data = topology(key)
+    data["edges"] = [e for e in data["edges"] if e["source"] != e["target"]]
+    done = convert(json.dumps(data))
+    lost = Counter(
+        (loss.of, "pos" if "coordinates" in loss.what else loss.what.removeprefix("key "))
+        for loss in done.losses
+    )
+    assert not said(data) - (held(done.graph) + lost)
+    names = [n.features.get("label", n.id) for n in done.graph.nodes()]
+    assert names == [node["name"] for node in data["nodes"]]
+    distances = [round(edge["dist"] / 200_000, 9) for edge in data["edges"]]
+    for link, latency in zip(done.graph.links(), distances, strict=True):
+        assert link.features.get("latency", latency) == latency
+
+
+def test_the_accounts_of_all_real_topologies_together():
+    """Printed as a summary; of no file is more lost than what the language has no word for."""
+    lost: Counter[str] = Counter()
+    files: Counter[str] = Counter()
+    for key in KEYS:
+        kinds = Counter(
+            f"{loss.of}: {loss.what}" for loss in convert(json.dumps(topology(key))).losses
+        )
+        lost += kinds
+        files.update(kinds.keys())
+    for kind, count in lost.most_common():
+        print(f"left out: {kind}: {count} in {files[kind]} of {len(KEYS)} files")
+    assert set(lost) <= {
+        "graph: key demands",
+        "graph: key stats",
+        "link: key ecmp_fwd",
+        "link: key ecmp_bwd",
+        "link: key dist",
+        "link: link to itself",
+        "node: coordinates that are no degrees",
+    }
 
 
 @pytest.mark.parametrize("key", KEYS)

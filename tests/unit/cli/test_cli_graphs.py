@@ -189,3 +189,38 @@ def test_convert_refuses_what_it_does_not_know(sh, text):
 def test_convert_into_a_file(sh):
     assert sh("convert", sh.file("zoo.graphml", ZOO), "-o", "zoo.yaml").code == 0
     assert sh("validate", "zoo.yaml").code == 0
+
+
+LOSSY = ZOO.replace("New York", 'New York</data><data key="tz">EST')
+
+
+def test_convert_names_what_it_leaves_out(sh):
+    ran = sh("convert", sh.file("zoo.graphml", LOSSY))
+    assert ran.code == 0
+    assert "zoo.graphml: left out: node New York: attribute tz EST" in ran.err
+    assert load(ran.out).name == "net"
+
+
+def test_convert_strictly_writes_nothing_where_anything_is_left_out(sh):
+    lossy = sh.file("lossy.graphml", LOSSY)
+    for more in ((), ("-o", "out.yaml")):
+        ran = sh("convert", lossy, "--strict", *more)
+        assert ran.code == 4
+        assert "left out: node New York: attribute tz EST" in ran.err
+        assert ran.out == ""
+    assert not Path("out.yaml").exists()
+    assert sh("convert", sh.file("zoo.graphml", ZOO), "--strict").code == 0
+    shop = sh.file("shop.yaml", SHOP)
+    assert sh("convert", shop, "--strict").code == 0
+    ran = sh("convert", shop, "--to", "rfc8345", "--strict")
+    assert ran.code == 4
+    assert "left out: node web: cpu 2" in ran.err
+
+
+def test_convert_refuses_what_would_be_no_valid_document_and_keeps_the_file(sh):
+    text = '<rspec><node client_id="a"/><node client_id="a"/></rspec>'
+    out = Path(sh.file("out.yaml", SHOP))
+    ran = sh("convert", sh.file("twice.rspec", text), "-o", str(out))
+    assert ran.code == 4
+    assert "twice.rspec: the node 'a' is there twice" in ran.err
+    assert out.read_text() == SHOP

@@ -50,7 +50,7 @@ def test_topology_zoo_graphml():
     assert (first.amount("bandwidth"), second.amount("bandwidth")) == (10**10, 2.5e9)
     assert "bandwidth" not in third.resources
     assert first.features["latency"] == pytest.approx(504 / 200_000, rel=0.01)
-    assert done.notes == ("left out: a link from Muenchen-2 to itself",)
+    assert done.notes == ("left out: link Muenchen-2--Muenchen-2: link to itself",)
     assert load_graph(dump(graph)) == graph
 
 
@@ -152,7 +152,7 @@ def test_geni_request():
     assert link.amount("bandwidth") == 50_000_000
     assert link.features == {"latency": Range(None, 0.01)}
     assert graph.neighbours("link-0") == ("web", "db")
-    assert done.notes == ("left out: web: <services>",)
+    assert done.notes == ("left out: node web: <services> <execute>",)
     assert load_graph(dump(graph)) == graph
 
 
@@ -190,7 +190,7 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><graphml><graph>&b;
         ("?SNDlib\nNODES ( a ( 1 2 )", "brackets"),
         ("?SNDlib\nLINKS ( )", "no NODES"),
         ('<rspec type="manifest"/>', "a request is wanted"),
-        ('<rspec><link client_id="l"><interface_ref client_id="x"/></link></rspec>', "not there"),
+        ('<rspec><link client_id="l"><interface_ref client_id="x"/></link></rspec>', "isn't there"),
         (ZOO.replace('id="1"', 'id="0"'), "two nodes"),
         (" " * (17 * 2**20), "16 MiB"),
     ],
@@ -247,5 +247,5 @@ links: {x: {ends: [h1, s]}, y: {ends: [s, h2]}}
 def test_an_address_that_no_interface_can_have_is_left_out_of_a_request_and_told():
     done = convert(RSPEC.replace("10.10.1.1", "10.10.1.0"), name="mine")
     assert done.graph.elements["web"].interfaces[0].features == {}
-    assert "left out: web.if0: an address that is none" in done.notes
+    assert "left out: interface web:if0: address that is none 10.10.1.0/255.255.255.0" in done.notes
     assert load_graph(dump(done.graph)) == done.graph
