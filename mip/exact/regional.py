@@ -92,6 +92,23 @@ class RegionalSearch:
                 if self._ended():
                     break
             size *= _GROWTH
+        return self._found()
+
+    def better(self, search: Search) -> Found:
+        """The best mapping near the one found, searched without haste among its racks and more."""
+        metric = Metric(self.instance, self.weights)
+        racks = racks_of(self.instance)
+        home = {v: s for s, hosts in racks.items() for v in hosts}
+        used = [] if self.best is None else [home[v] for v in self.best.places if v in home]
+        self.search = search
+        for turn in range(_ROUNDS):
+            if self._ended():
+                break
+            near = self._around(racks, metric, _HOSTS * _GROWTH, turn)
+            self._look(list(dict.fromkeys([*used, *near])), hurry=False)
+        return self._found()
+
+    def _found(self) -> Found:
         if self.best is not None and self.value <= self.bound + 1e-9 * max(1.0, abs(self.bound)):
             return Found(Ending.OPTIMAL, self.best, self.value)
         bound = self.bound if np.isfinite(self.bound) else None
@@ -161,9 +178,9 @@ class RegionalSearch:
             counted[list(point.candidates)] += 1
         return {s: int(counted[hosts].sum()) for s, hosts in racks.items()}
 
-    def _look(self, region: list[int]) -> None:
+    def _look(self, region: list[int], *, hurry: bool = True) -> None:
         """Search among the hosts of a region, for a moment."""
-        key = tuple(sorted(region))
+        key = (hurry, *sorted(region))
         if key in self._tried:
             return
         self._tried.add(key)
@@ -181,7 +198,9 @@ class RegionalSearch:
         left = self.search.clock.left()
         seconds = _REGION_S if left is None else min(_REGION_S, left / 2)
         quiet = replace(self.search, clock=Clock(seconds), progress=None)
-        near = PlacedSearch(small, self.weights, quiet, hurry=True, cells=_CELLS)
+        near = PlacedSearch(small, self.weights, quiet, hurry=hurry, cells=_CELLS)
+        if not hurry and self.best is not None:
+            near.best, near.value, near.bound = self.best, self.value, self.bound
         near.run()
         if near.best is None:
             return

@@ -191,8 +191,11 @@ def _solve_large(instance: Instance, weights: Weights, search: Search, good: flo
     """By regions; only if none has a mapping, by a program without an objective."""
     buildable = sum(2 * len(v.edges) for v in instance.vlinks) <= _LARGEST_PROGRAM
     moment = part_of(search, _LARGE_SHARE if buildable else 1.0)
-    found = RegionalSearch(instance, weights, moment, good=good).run()
+    regions = RegionalSearch(instance, weights, moment, good=good)
+    found = regions.run()
     left = search.clock.left()
+    if found.draft is not None and not _ended(found) and not good:
+        return regions.better(part_of(search, 0.9))
     short = left is not None and left < _LARGE_PROGRAM_S
     if found.draft is not None or _ended(found) or short or not buildable:
         return found
