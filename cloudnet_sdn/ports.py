@@ -7,7 +7,7 @@ JSON-able dictionaries, because they are kept in the store and sent over XML-RPC
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NewType, Protocol, runtime_checkable
@@ -228,6 +228,3 @@ class Rpc(Protocol):
 
     def call(self, method: str, *args: Any, timeout_s: float | None = None) -> Any:
         """Call `method` and answer its result."""
-
-
-RpcFactory = Callable[[str], Rpc]

@@ -13,15 +13,12 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import networkx as nx
 
 Scalar = str | bool | int | float | None
-
-EMPTY: Mapping[str, object] = MappingProxyType({})
 
 
 class Layer(enum.StrEnum):

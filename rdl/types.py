@@ -11,7 +11,6 @@ TRANSIT = "/link/transit"
 SERVER = "/node/host/server"
 SWITCH = "/node/switch"
 BRIDGE = "/node/bridge"
-TUNNEL_BRIDGE = "/node/bridge/tunnel"
 TERMINALS = "/node/terminals"
 
 

@@ -16,7 +16,6 @@ from rdl.graph import ConstraintKind, Layer
 from rdl.units import Quantity
 
 VERSION = 1
-MAX_NAME = 63
 VLAN_MIN, VLAN_MAX = 2, 4094
 
 ID_PATTERN = r"[A-Za-z0-9_-]{1,63}"

@@ -18,7 +18,6 @@ from rdl.graph import (
     Constraint,
     ConstraintKind,
     Element,
-    Feature,
     Graph,
     NotIn,
     Range,
@@ -89,13 +88,6 @@ def complete(
             elements[identifier] = _settled(elements[identifier], feature, value, role)
         filled = replace(filled, elements=dict(elements))
     return filled
-
-
-def is_open(feature: Feature | match.Absent) -> bool:
-    """Whether a demand leaves a choice: absent, a list of several, bounds, or `not`."""
-    if isinstance(feature, tuple):
-        return len(feature) != 1
-    return isinstance(feature, match.Absent | Range | NotIn)
 
 
 def _with_resources(element: Element, policy: Policy, role: str) -> Element:
