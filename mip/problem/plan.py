@@ -38,5 +38,5 @@ def plan_dict(result: Result) -> dict[str, Any]:
 
 
 def _number(value: float | None) -> int | float | None:
-    """Whole numbers without `.0`; a solver's last digits are noise."""
-    return None if value is None else tidy(exact(round(value, 9)))
+    """Whole numbers without `.0`; a solver's last digits are noise, however small the number."""
+    return None if value is None else tidy(exact(float(f"{value:.12g}")))
