@@ -256,7 +256,10 @@ class _Racks:
     # --- comparing ----------------------------------------------------------------------------
 
     def _undominated(self, hosts: Sequence[int]) -> list[int]:
-        """The numbers of those hosts of one switch that fewer than n others dominate."""
+        """The numbers of those hosts of one switch that fewer than n others dominate.
+
+        Model: (R10).
+        """
         index, table, same = self._rows
         at = np.asarray([index[h] for h in hosts])
         rows, signs = table[at], same[at]
@@ -278,7 +281,10 @@ class _Racks:
     # --- racks --------------------------------------------------------------------------------
 
     def _spared(self, left: Mapping[int, Sequence[int]]) -> list[int]:
-        """The switches whose hosts an optimum does without."""
+        """The switches whose hosts an optimum does without.
+
+        Model: (R12).
+        """
         index, table, same = self._rows
         racks = [s for s in left if self._plain(s)]
         if len(racks) < 2:
@@ -391,7 +397,10 @@ class _Racks:
         held: Mapping[int, Sequence[int]],
         doors: Mapping[int, _Doors],
     ) -> set[int]:
-        """Racks of which there are n alike before."""
+        """Racks of which there are n alike before.
+
+        Model: (R11).
+        """
         seen: dict[Hashable, int] = defaultdict(int)
         gone = set()
         for s in racks:

@@ -59,7 +59,10 @@ def racks_of(instance: Instance) -> dict[int, list[int]]:
 
 
 def cheapest_parting(instance: Instance, weights: Weights, metric: Metric) -> Parting | None:
-    """The cheapest parting; None where the objective or the size doesn't allow for it."""
+    """The cheapest parting; None where the objective or the size doesn't allow for it.
+
+    Model: (B3).
+    """
     plain = (
         weights.level
         and weights.additive

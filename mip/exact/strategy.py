@@ -45,10 +45,12 @@ _BROAD_SHARE, _BROAD_S = 0.4, 4.0
 
 _QUICK_GAP = 0.05
 _LARGE_SHARE = 0.6
+_BETTER_SHARE = 0.9
 _LARGEST_PROGRAM = 100_000
 _LARGE_PROGRAM_S = 5.0
 """Large instances: how far above the bound `fast` stops; the part of the time for regions where a
-program may follow; its arcs at most, and the seconds that it needs at least."""
+program may follow, and of what is left then for bettering what they found; the program's arcs at
+most, and the seconds that it needs at least."""
 
 
 def part_of(search: Search, share: float = _SHARE, most: float = _UNLIMITED_S) -> Search:
@@ -195,7 +197,7 @@ def _solve_large(instance: Instance, weights: Weights, search: Search, good: flo
     found = regions.run()
     left = search.clock.left()
     if found.draft is not None and not _ended(found) and not good:
-        return regions.better(part_of(search, 0.9))
+        return regions.better(part_of(search, _BETTER_SHARE))
     short = left is not None and left < _LARGE_PROGRAM_S
     if found.draft is not None or _ended(found) or short or not buildable:
         return found
