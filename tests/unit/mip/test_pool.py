@@ -224,8 +224,8 @@ def test_time_in_the_queue_counts_against_the_limit(pools, tmp_path) -> None:
     go = tmp_path / "go"
     running = pool.submit(job("wait_for", str(go)))
     time.sleep(0.1)
-    late = pool.map(problem(), Options(time_limit=0.2))
     left = pool.submit(lambda waited: job("say", waited), limit=SOME_S)
+    late = pool.map(problem(), Options(time_limit=0.2))  # asked after it: waits no longer
     assert awaited(late, Options(time_limit=0.2)).status is Status.TIMEOUT
     go.touch()
     running.result(SOME_S)
