@@ -64,8 +64,8 @@ def main() -> None:
         shares = []
         for seed in range(found.seeds):
             substrate = world(seed)
-            for name, embedder in (("ours", ours), ("rank", ranked)):
-                account = play(substrate, arrivals(rate, COUNT, seed), embedder)
+            for name, mapper in (("ours", ours), ("rank", ranked)):
+                account = play(substrate, arrivals(rate, COUNT, seed), mapper)
                 shares.append(account.acceptance)
                 print(
                     f"{load} seed={seed} {name}: accepted {account.acceptance:.3f},"

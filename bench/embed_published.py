@@ -26,8 +26,8 @@ from embed_report import verdict
 from embed_traces import (
     Account,
     Arrival,
-    Embedder,
     Free,
+    Mapper,
     adjacency,
     left,
     matched,
@@ -153,7 +153,7 @@ def _least(free: Free, path: Iterable[str]) -> float:
     return min(free[e]["bandwidth"] for e in path if "bandwidth" in free[e])
 
 
-METHODS: dict[str, Callable[[Graph], Embedder]] = {
+METHODS: dict[str, Callable[[Graph], Mapper]] = {
     "ours": lambda _: ours,
     "rank": lambda _: ranked,
     "NRM-Rank": NodeRank,

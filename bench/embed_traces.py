@@ -20,7 +20,7 @@ from mip.problem.statement import Embedded, Options, Problem, Result, Status
 from mip.verify.verifier import verify
 from rdl.graph import Element, Graph
 
-Embedder = Callable[[Problem], Result]
+Mapper = Callable[[Problem], Result]
 Adjacency = Mapping[str, Sequence[tuple[str, str]]]
 """For each node its neighbours, each with the link there."""
 
@@ -95,7 +95,7 @@ class Account:
         self.cost_time += cost * arrival.life
 
 
-def play(substrate: Graph, trace: Iterable[Arrival], embedder: Embedder) -> Account:
+def play(substrate: Graph, trace: Iterable[Arrival], mapper: Mapper) -> Account:
     """Offer the requests of `trace` one after the other; mappings are verified."""
     account = Account()
     there: dict[int, Embedded] = {}
@@ -105,7 +105,7 @@ def play(substrate: Graph, trace: Iterable[Arrival], embedder: Embedder) -> Acco
             there.pop(heapq.heappop(leaving)[1])
         problem = Problem(substrate, arrival.request, tuple(there.values()))
         began = time.monotonic()
-        result = embedder(problem)
+        result = mapper(problem)
         account.seconds.append(time.monotonic() - began)
         account.offered += 1
         account.until = arrival.at

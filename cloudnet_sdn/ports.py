@@ -192,21 +192,21 @@ class Leased(Protocol):
         """Prolong until then, or as long as is granted; answers it. Raises Transient, Refused."""
 
 
-class Embedder(Protocol):
+class Mapper(Protocol):
     """The solver behind the mapping component."""
 
-    def embed(self, problem: Problem, options: Options) -> Result:
+    def map(self, problem: Problem, options: Options) -> Result:
         """See `mip.mapping.map_request`."""
 
 
 @runtime_checkable
-class Interruptible(Embedder, Protocol):
+class Interruptible(Mapper, Protocol):
     """A solver whose solves end as soon as the offer they are for isn't wanted any more."""
 
     def attending(self, offer: OfferId) -> AbstractContextManager[None]:
         """For the time that an offer is worked on: `interrupt` counts from its beginning."""
 
-    def embed_for(self, offer: OfferId, problem: Problem, options: Options) -> Result:
+    def map_for(self, offer: OfferId, problem: Problem, options: Options) -> Result:
         """As `embed`, for an offer that is attended to. Raises Refused once interrupted."""
 
     def interrupt(self, offer: OfferId) -> None:

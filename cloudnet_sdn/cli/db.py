@@ -46,7 +46,7 @@ def upgrade(config: Path | None, url: str | None, fmt: Format) -> None:
 
 
 def _store_of(config: Path) -> str:
-    from cloudnet_sdn.roles.settings import SettingsError, load
+    from cloudnet_sdn.model.settings import SettingsError, load
 
     try:
         return load(config).store.url

@@ -80,7 +80,7 @@ def controller(
 
 
 def _serve(config: Path, kind: str) -> int:
-    from cloudnet_sdn.roles.settings import SettingsError, load
+    from cloudnet_sdn.model.settings import SettingsError, load
 
     try:
         settings = load(config)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cloudnet_sdn.model.settings import Timing
 from cloudnet_sdn.plugins.registry import Context
 from cloudnet_sdn.ports import Rpc, Transient
-from cloudnet_sdn.roles.settings import Timing
 
 _LOOKS = (".get", ".list", ".status")
 """How methods end that only look, and should answer soon."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from cloudnet_sdn.model.settings import Timing
 from cloudnet_sdn.plugins.calls import beyond, shell
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.plugins.sharing import Shared
 from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
-from cloudnet_sdn.roles.settings import Timing
 from cloudnet_sdn.wire.faults import NotFound
 from mip.problem.statement import Code, Reason
 from rdl.graph import Element, Graph, Placement

@@ -13,6 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from cloudnet_sdn.model.settings import RoleKind, Timing
+from cloudnet_sdn.model.times import HOLD_LONGEST_S, parse_time, timestamp
 from cloudnet_sdn.plugins.calls import provider
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.plugins.sharing import Shared
@@ -27,8 +29,6 @@ from cloudnet_sdn.ports import (
     Task,
     Transient,
 )
-from cloudnet_sdn.roles.options import HOLD_LONGEST_S, parse_time, timestamp
-from cloudnet_sdn.roles.settings import RoleKind, Timing
 from cloudnet_sdn.wire.faults import CloudnetError, Conflict, NotFound
 from mip.problem.statement import Code, Reason
 from rdl.errors import RdlError

@@ -10,8 +10,8 @@ import importlib.metadata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from cloudnet_sdn.model.settings import Settings
 from cloudnet_sdn.ports import Clock, Plugin, Rpc
-from cloudnet_sdn.roles.settings import Settings
 
 GROUP = "cloudnet_sdn.plugins"
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cloudnet_sdn.model.settings import RoleKind
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Task
-from cloudnet_sdn.roles.settings import RoleKind
 
 NAME = "transit"
 TYPES = ("/link/transit",)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from cloudnet_sdn.model.settings import Settings
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import NodePlugin
 from cloudnet_sdn.roles import documents
-from cloudnet_sdn.roles.settings import Settings
 from cloudnet_sdn.store import cloudnets, offers, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store

@@ -8,15 +8,15 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from cloudnet_sdn.model.settings import Settings
+from cloudnet_sdn.model.times import timestamp
 from cloudnet_sdn.ports import Clock, Json
 from cloudnet_sdn.roles.access import Access
-from cloudnet_sdn.roles.mapping import Mapping
-from cloudnet_sdn.roles.negotiation import Negotiation
-from cloudnet_sdn.roles.observing import Observing
-from cloudnet_sdn.roles.operating import Operating
-from cloudnet_sdn.roles.options import timestamp
-from cloudnet_sdn.roles.provisioning import Provisioning
-from cloudnet_sdn.roles.settings import Settings
+from cloudnet_sdn.roles.effects.observing import Observer
+from cloudnet_sdn.roles.mapping.component import Mapping
+from cloudnet_sdn.roles.offers.negotiation import Negotiation
+from cloudnet_sdn.roles.operating.operator import Operator
+from cloudnet_sdn.roles.operating.provisioning import Provisioning
 from cloudnet_sdn.store import cloudnets, offers
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
@@ -38,8 +38,8 @@ class Facade:
         mapping: Mapping,
         negotiation: Negotiation,
         provisioning: Provisioning,
-        observing: Observing,
-        operating: Operating,
+        observing: Observer,
+        operating: Operator,
         access: Access,
         clock: Clock,
         settings: Settings,

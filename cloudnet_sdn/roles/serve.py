@@ -9,25 +9,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cloudnet_sdn.console import ConsoleProxy
+from cloudnet_sdn.model.checking import obstacles
+from cloudnet_sdn.model.clock import SystemClock
+from cloudnet_sdn.model.settings import RoleKind, Settings, SettingsError
 from cloudnet_sdn.plugins.registry import Context, Extension, build, installed
-from cloudnet_sdn.ports import Clock, Embedder, Rpc
+from cloudnet_sdn.ports import Clock, Mapper, Rpc
 from cloudnet_sdn.roles.access import Access
-from cloudnet_sdn.roles.checking import obstacles
-from cloudnet_sdn.roles.clock import SystemClock
 from cloudnet_sdn.roles.documents import parse_underlay
-from cloudnet_sdn.roles.embedding import Embedding
+from cloudnet_sdn.roles.effects.observing import Observer
+from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.facade import Facade
-from cloudnet_sdn.roles.lifecycle import Lifecycle
-from cloudnet_sdn.roles.mapping import Mapping as MappingComponent
-from cloudnet_sdn.roles.negotiation import Negotiation
-from cloudnet_sdn.roles.observing import Observing
-from cloudnet_sdn.roles.operating import Operating
-from cloudnet_sdn.roles.provisioning import Provisioning
-from cloudnet_sdn.roles.reconcile import Reconciler
-from cloudnet_sdn.roles.reservation import Reserving
-from cloudnet_sdn.roles.settings import RoleKind, Settings, SettingsError
-from cloudnet_sdn.roles.solving import PoolEmbedder
-from cloudnet_sdn.roles.working import Working
+from cloudnet_sdn.roles.mapping.component import Mapping as MappingComponent
+from cloudnet_sdn.roles.mapping.solving import PoolMapper
+from cloudnet_sdn.roles.offers.lifecycle import Lifecycle
+from cloudnet_sdn.roles.offers.negotiation import Negotiation
+from cloudnet_sdn.roles.offers.stage_one import StageOne
+from cloudnet_sdn.roles.operating.operator import Operator
+from cloudnet_sdn.roles.operating.provisioning import Provisioning
+from cloudnet_sdn.roles.reserving.reservation import Reservations
+from cloudnet_sdn.roles.upkeep.reconcile import Reconciler
 from cloudnet_sdn.store import substrate
 from cloudnet_sdn.store.engine import Store, StoreError, create_engine
 from cloudnet_sdn.store.upgrade import upgrade_engine
@@ -65,7 +65,7 @@ class Role:
         settings: Settings,
         *,
         clock: Clock | None = None,
-        embedder: Embedder | None = None,
+        mapper: Mapper | None = None,
         connect: Connect = _client,
         extensions: Mapping[str, Extension] | None = None,
     ) -> None:
@@ -74,7 +74,7 @@ class Role:
         Args:
             settings: its configuration.
             clock: time; the machine's by default.
-            embedder: the solver; one in worker processes of its own by default.
+            mapper: the solver; one in worker processes of its own by default.
             connect: how peers and shells are called.
             extensions: the plugins; those installed by default.
 
@@ -93,25 +93,25 @@ class Role:
             _load_substrate(store, settings.substrate.file, clock)
         context = _context(settings, clock, connect)
         self.registry = build(context, installed() if extensions is None else extensions)
-        self._solver: PoolEmbedder | None = None
-        if embedder is None:
-            embedder = self._solver = PoolEmbedder(settings.solver)
-        self.mapping = MappingComponent(store, self.registry, embedder, settings)
-        self.embedding = Embedding(store, self.registry, clock, settings.timing)
+        self._solver: PoolMapper | None = None
+        if mapper is None:
+            mapper = self._solver = PoolMapper(settings.solver)
+        self.mapping = MappingComponent(store, self.registry, mapper, settings)
+        self.effects = Effects(store, self.registry, clock, settings.timing)
         access = Access(store, self.registry, settings)
-        self._observing = Observing(store, self.registry, settings.timing)
-        reserving = Reserving(store, self.mapping, self.embedding, settings)
-        working = Working(
+        self._observing = Observer(store, self.registry, settings.timing)
+        reserving = Reservations(store, self.mapping, self.effects, settings)
+        working = StageOne(
             store=store,
             mapping=self.mapping,
             reserving=reserving,
-            embedding=self.embedding,
+            effects=self.effects,
             clock=clock,
             settings=settings,
         )
         lifecycle = Lifecycle(
             store=store,
-            embedding=self.embedding,
+            effects=self.effects,
             access=access,
             clock=clock,
             interrupt=self.mapping.interrupt,
@@ -119,7 +119,7 @@ class Role:
         self.negotiation = Negotiation(
             store=store,
             registry=self.registry,
-            embedding=self.embedding,
+            effects=self.effects,
             access=access,
             clock=clock,
             settings=settings,
@@ -130,13 +130,13 @@ class Role:
         provisioning = Provisioning(
             store=store,
             registry=self.registry,
-            embedding=self.embedding,
+            effects=self.effects,
             observing=self._observing,
             access=access,
             clock=clock,
             console=self.console,
         )
-        operating = Operating(
+        operating = Operator(
             store=store, mapping=self.mapping, access=access, clock=clock, settings=settings
         )
         self.facade = Facade(
@@ -154,7 +154,7 @@ class Role:
             store=store,
             registry=self.registry,
             mapping=self.mapping,
-            embedding=self.embedding,
+            effects=self.effects,
             lifecycle=lifecycle,
             clock=clock,
             settings=settings,
@@ -187,7 +187,7 @@ class Role:
         self.negotiation.close()
         if self._solver is not None:
             self._solver.close()
-        self.embedding.close()
+        self.effects.close()
         self.mapping.close()
         self._observing.close()
         self.store.close()

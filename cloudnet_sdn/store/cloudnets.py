@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from cloudnet_sdn.model.states import LIVE, CloudnetState, cloudnet_before
 from cloudnet_sdn.ports import CloudnetId
-from cloudnet_sdn.roles.states import LIVE, CloudnetState, cloudnet_before
 from cloudnet_sdn.store.schema import cloudnets, history
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cloudnet_sdn.model.states import OfferState, Wanted, before
 from cloudnet_sdn.ports import CloudnetId, Json, OfferId
-from cloudnet_sdn.roles.states import OfferState, Wanted, before
 from cloudnet_sdn.store.schema import graphs, offers, tasks
 
 

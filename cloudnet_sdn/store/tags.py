@@ -9,6 +9,9 @@ import sqlalchemy as sa
 
 from cloudnet_sdn.store.schema import tags
 
+Taken = Mapping[str, frozenset[int]]
+"""The tags in use, by place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
@@ -36,7 +39,7 @@ def free(conn: sa.Connection, cloudnet: str, round_: int) -> None:
     conn.execute(tags.delete().where(tags.c.cloudnet == cloudnet, tags.c.round == round_))
 
 
-def taken(conn: sa.Connection) -> Mapping[str, frozenset[int]]:
+def taken(conn: sa.Connection) -> Taken:
     """The tags in use, by place."""
     found: dict[str, set[int]] = {}
     for row in conn.execute(sa.select(tags.c.link, tags.c.tag)):

@@ -13,8 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cloudnet_sdn.model.states import TaskState, Wanted, agrees
 from cloudnet_sdn.ports import CloudnetId, Json, OfferId, PlannedTask, Task
-from cloudnet_sdn.roles.states import TaskState, Wanted, agrees
 from cloudnet_sdn.store.schema import tasks
 
 

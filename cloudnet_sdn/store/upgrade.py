@@ -11,13 +11,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-import cloudnet_sdn.migrations
+import cloudnet_sdn.store.migrations
 from cloudnet_sdn.store.engine import StoreError, create_engine, trouble
 
 
 def _config() -> Config:
     config = Config()
-    folder = Path(cloudnet_sdn.migrations.__file__).parent
+    folder = Path(cloudnet_sdn.store.migrations.__file__).parent
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     return config
 

@@ -30,7 +30,7 @@ from cloudnet_sdn.ports import (
     Task,
     Transient,
 )
-from cloudnet_sdn.roles.embedding import Embedding
+from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.store import tasks
 from cloudnet_sdn.store.tasks import Entry
 from rdl.graph import Element, Graph, MappingGraph, Placement
@@ -194,20 +194,20 @@ def test_vnodes_are_run(case):
 def test_planning_is_pure(federation):
     """The same plan gives the same tasks: nothing is asked and nothing is remembered."""
     plans = []
-    original = Embedding.plan
+    original = Effects.plan
 
-    def spy(self: Embedding, plan: Any) -> list[PlannedTask]:
+    def spy(self: Effects, plan: Any) -> list[PlannedTask]:
         plans.append((self, plan))
         return original(self, plan)
 
-    Embedding.plan = spy  # type: ignore[method-assign]
+    Effects.plan = spy  # type: ignore[method-assign]
     try:
         ask(federation.vnp, SPLIT)
     finally:
-        Embedding.plan = original  # type: ignore[method-assign]
+        Effects.plan = original  # type: ignore[method-assign]
     assert len(plans) == 3
-    for embedding, plan in plans:
-        assert embedding.plan(plan) == embedding.plan(plan)
+    for effects, plan in plans:
+        assert effects.plan(plan) == effects.plan(plan)
 
 
 class Paper:

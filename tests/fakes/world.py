@@ -14,10 +14,10 @@ from typing import Any
 from fakes.loopback import Loopback
 from fakes.shells import Fabric, FakeAgent, FakeController, Site
 
-from cloudnet_sdn.ports import Embedder, Rpc
+from cloudnet_sdn.model.settings import Settings, parse
+from cloudnet_sdn.model.states import OfferState
+from cloudnet_sdn.ports import Mapper, Rpc
 from cloudnet_sdn.roles.serve import Role
-from cloudnet_sdn.roles.settings import Settings, parse
-from cloudnet_sdn.roles.states import OfferState
 from cloudnet_sdn.store import offers, tasks
 from cloudnet_sdn.store.upgrade import upgrade
 from cloudnet_sdn.wire.identity import Caller, Kind
@@ -99,10 +99,10 @@ class FakeClock:
         self.time += dt.timedelta(seconds=seconds)
 
 
-class DirectEmbedder:
+class DirectMapper:
     """The real solver, in this process."""
 
-    def embed(self, problem: Problem, options: Options) -> Result:
+    def map(self, problem: Problem, options: Options) -> Result:
         return map_request(problem, options)
 
 
@@ -135,14 +135,14 @@ class Machine:
     Attributes:
         role: the running one.
         peers: by URL, how its shells and providers are reached.
-        embedder: what the next process solves with.
+        mapper: what the next process solves with.
     """
 
     settings: Settings
     clock: FakeClock
     peers: dict[str, Loopback]
     site: Site | None = None
-    embedder: Embedder = field(default_factory=DirectEmbedder)
+    mapper: Mapper = field(default_factory=DirectMapper)
     role: Role = field(init=False)
 
     def __post_init__(self) -> None:
@@ -157,12 +157,12 @@ class Machine:
         def connect(url: str, tls: TlsFiles | None) -> Rpc:
             return self.peers[url]
 
-        self.role = Role(self.settings, clock=self.clock, embedder=self.embedder, connect=connect)
+        self.role = Role(self.settings, clock=self.clock, mapper=self.mapper, connect=connect)
         self.role.reconciler.recover()
 
     def kill(self) -> None:
         """End the process without a word; threads of it that still run find their store closed."""
-        self.role.embedding.close()
+        self.role.effects.close()
         self.role.negotiation.close()
         self.role.store.close()
 

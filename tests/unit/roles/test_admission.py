@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fakes.world import BROKER, PAIR, PART, SPLIT, DirectEmbedder, provider, request
+from fakes.world import BROKER, PAIR, PART, SPLIT, DirectMapper, provider, request
 
-from cloudnet_sdn.roles.admission import objections
-from cloudnet_sdn.roles.settings import Quota
+from cloudnet_sdn.model.settings import Quota
+from cloudnet_sdn.roles.offers.admission import objections
 from mip.workers.process import map_in_process
 from rdl.language.load import load_graph
 
@@ -93,7 +93,7 @@ def test_a_solve_that_overstays_is_ended_and_the_refusal_says_so(pip, monkeypatc
         return map_in_process(problem, replace(options, time_limit=0.01), grace=0.0)
 
     # The real solve in its process, with less time than any solve takes.
-    monkeypatch.setattr(DirectEmbedder, "embed", hurried)
+    monkeypatch.setattr(DirectMapper, "map", hurried)
     offer = request(pip, PAIR)
     assert offer["state"] == "refused"
     assert [r["code"] for r in offer["reasons"]] == ["timeout"]

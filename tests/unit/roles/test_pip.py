@@ -43,7 +43,7 @@ def test_confirmed_it_runs_on_demand_and_is_released_without_residue(pip):
     pip.call("provisioning.stop", cloudnet, ["db"])
     pip.settle()
     assert pip.call("provisioning.status", cloudnet)["db"] == "stopped"
-    assert pip.call("negotiation.release", cloudnet)["state"] == "releasing"
+    assert pip.call("negotiation.release", cloudnet)["state"] in ("releasing", "released")
     pip.settle()
     assert pip.site.empty()
     assert pip.call("negotiation.status", cloudnet)["state"] == "released"

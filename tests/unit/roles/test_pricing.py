@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloudnet_sdn.roles.pricing import price
+from cloudnet_sdn.roles.offers.pricing import price
 from rdl.language.load import load_graph, load_mapping
 
 SITE = """\

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudnet_sdn.roles.settings import RoleKind, SettingsError, load, parse
+from cloudnet_sdn.model.settings import RoleKind, SettingsError, load, parse
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "operating.md").read_text()
 LEAST = """

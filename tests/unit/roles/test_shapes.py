@@ -20,7 +20,7 @@ from fakes.world import (
     settle,
 )
 
-from cloudnet_sdn.roles.settings import parse
+from cloudnet_sdn.model.settings import parse
 from cloudnet_sdn.store import tags
 from cloudnet_sdn.wire.faults import TooLarge
 from cloudnet_sdn.wire.identity import Caller, Kind

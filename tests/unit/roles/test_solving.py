@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes.world import PAIR, SPLIT, DirectEmbedder, request
+from fakes.world import PAIR, SPLIT, DirectMapper, request
 
+from cloudnet_sdn.model.settings import SolverSettings
+from cloudnet_sdn.model.states import OfferState
 from cloudnet_sdn.ports import OfferId, Refused
-from cloudnet_sdn.roles.settings import SolverSettings
-from cloudnet_sdn.roles.solving import PoolEmbedder
-from cloudnet_sdn.roles.states import OfferState
+from cloudnet_sdn.roles.mapping.solving import PoolMapper
 from cloudnet_sdn.store import offers
 from mip.problem.statement import Options, Problem, Status
 from mip.workers.messages import Job
@@ -24,7 +24,7 @@ PROBLEM = Problem(load_graph("rdl: 1\ngraph: ul\nlayer: underlay\n"), load_graph
 
 @pytest.fixture
 def solver():
-    made = PoolEmbedder(SolverSettings(workers=1, memory_mib=1024))
+    made = PoolMapper(SolverSettings(workers=1, memory_mib=1024))
     yield made
     made.close()
 
@@ -55,14 +55,14 @@ def running(pid):
     return state not in {"Z", "X"}
 
 
-def restart_with(machine, embedder):
+def restart_with(machine, mapper):
     machine.kill()
-    machine.embedder = embedder
+    machine.mapper = mapper
     machine.boot()
 
 
 def test_it_solves(solver):
-    assert solver.embed(PROBLEM, Options()).status is Status.INFEASIBLE
+    assert solver.map(PROBLEM, Options()).status is Status.INFEASIBLE
 
 
 def test_what_was_interrupted_before_it_solves_is_not_solved(solver, stuck):
@@ -70,7 +70,7 @@ def test_what_was_interrupted_before_it_solves_is_not_solved(solver, stuck):
     with solver.attending(offer):
         solver.interrupt(offer)
         with pytest.raises(Refused):
-            solver.embed_for(offer, PROBLEM, Options())
+            solver.map_for(offer, PROBLEM, Options())
     assert not stuck.exists()
 
 
@@ -78,7 +78,7 @@ def test_interrupting_what_nobody_works_on_is_forgotten(solver):
     offer = OfferId("o1")
     solver.interrupt(offer)
     with solver.attending(offer):
-        assert solver.embed_for(offer, PROBLEM, Options()).status is Status.INFEASIBLE
+        assert solver.map_for(offer, PROBLEM, Options()).status is Status.INFEASIBLE
 
 
 @pytest.mark.parametrize("end", ["cancel", "release"])
@@ -102,7 +102,7 @@ def test_giving_up_a_request_ends_its_solve(pip, solver, stuck, end):
 @pytest.mark.parametrize("end", ["cancel", "release"])
 def test_giving_up_at_a_broker_ends_the_solve_of_its_provider(federation, solver, stuck, end):
     """Although the broker's own call still waits for it; nobody keeps anything."""
-    federation.berlin.embedder = solver
+    federation.berlin.mapper = solver
     federation.restart("berlin")
     offer = request(federation.vnp, SPLIT, wait_s=0.0)
     assert eventually(stuck.exists)
@@ -126,5 +126,5 @@ def test_a_solve_cut_short_by_the_end_of_the_role_is_for_the_next_one(pip, solve
     solver.close()
     with pip.role.store.read() as conn:
         assert offers.get(conn, offer["offer"]).state is OfferState.WORKING
-    restart_with(pip, DirectEmbedder())
+    restart_with(pip, DirectMapper())
     assert pip.call("negotiation.offer", offer["offer"])["state"] == "failed"

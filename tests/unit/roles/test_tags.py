@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from fakes.world import SUBSTRATE
 
-from cloudnet_sdn.roles.settings import TagSettings
-from cloudnet_sdn.roles.tags import NoTag, Route, pick, route
+from cloudnet_sdn.model.settings import TagSettings
+from cloudnet_sdn.roles.reserving.tags import NoTag, Route, pick, route
 from rdl.graph import Placement
 from rdl.language.load import load_graph
 

@@ -12,8 +12,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.exc import IntegrityError
 
+from cloudnet_sdn.model.states import CloudnetState, OfferState, TaskState, Wanted
 from cloudnet_sdn.ports import CloudnetId, OfferId, PlannedTask
-from cloudnet_sdn.roles.states import CloudnetState, OfferState, TaskState, Wanted
 from cloudnet_sdn.store import cloudnets, offers, substrate, tags, tasks
 from cloudnet_sdn.store.engine import Store, create_engine
 from cloudnet_sdn.store.schema import metadata

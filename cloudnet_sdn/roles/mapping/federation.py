@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cloudnet_sdn.roles.settings import Settings, Transit
+from cloudnet_sdn.model.settings import Settings, Transit
 from rdl import types
 from rdl.graph import Amount, Element, Feature, Graph, Interface, Layer, Range
 

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cloudnet_sdn.store.tags import Reservation
+from cloudnet_sdn.store.tags import Reservation, Taken
 from mip.problem.statement import Code, Reason
 from rdl.graph import Graph, Placement
 
 SWITCH = "/node/switch/"
 TRANSIT = "/link/transit"
 PROVIDER = "/node/host/pip"
-
-Taken = Mapping[str, frozenset[int]]
 
 
 class NoTag(Exception):

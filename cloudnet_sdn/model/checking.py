@@ -18,7 +18,7 @@ from mip import objectives
 from rdl.vocabulary import ID, INTERFACE, VLAN_MAX, VLAN_MIN
 
 if TYPE_CHECKING:  # it asks for `contradictions` itself
-    from cloudnet_sdn.roles.settings import Grant, Listen, Settings
+    from cloudnet_sdn.model.settings import Grant, Listen, Settings
     from cloudnet_sdn.wire.tls import TlsFiles
 
 _TRANSIT = "/link/transit"

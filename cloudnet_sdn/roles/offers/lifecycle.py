@@ -13,11 +13,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cloudnet_sdn.model.states import SETTLED, CloudnetState, OfferState, TaskState, Wanted
+from cloudnet_sdn.model.times import timestamp
 from cloudnet_sdn.ports import Clock, CloudnetId, OfferId
 from cloudnet_sdn.roles.access import Access
-from cloudnet_sdn.roles.embedding import RUNNING, Embedding, refusals
-from cloudnet_sdn.roles.options import timestamp
-from cloudnet_sdn.roles.states import SETTLED, CloudnetState, OfferState, TaskState, Wanted
+from cloudnet_sdn.roles.effects.runner import RUNNING, Effects, refusals
 from cloudnet_sdn.store import cloudnets, offers, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import Offer
@@ -56,7 +56,7 @@ class Lifecycle:
         self,
         *,
         store: Store,
-        embedding: Embedding,
+        effects: Effects,
         access: Access,
         clock: Clock,
         interrupt: Callable[[OfferId], None],
@@ -65,14 +65,14 @@ class Lifecycle:
 
         Args:
             store: the role's database.
-            embedding: carries tasks out.
+            effects: carries tasks out.
             access: who may do what.
             clock: time.
             interrupt: ends what is solved for an offer that isn't wanted any more.
         """
         self._interrupt = interrupt
         self._store = store
-        self._embedding = embedding
+        self._effects = effects
         self._access = access
         self._clock = clock
 
@@ -167,7 +167,7 @@ class Lifecycle:
             _locked(conn, offer.id)
             if offers.step(conn, offer.id, OfferState.EXPIRED):
                 self._let_go(conn, offer.cloudnet, now, "expired", "it wasn't confirmed in time")
-        self._embedding.kick(offer.cloudnet)
+        self._effects.kick(offer.cloudnet)
 
     def refuse(self, offer_id: OfferId, reasons: list[Mapping[str, str]]) -> None:
         """It can't be embedded."""
@@ -249,7 +249,7 @@ class Lifecycle:
             self._let_go(conn, cloudnet, now, "releasing", text)
         if offer is not None:
             self._interrupt(offer.id)
-        self._embedding.kick(cloudnet)
+        self._effects.kick(cloudnet)
 
 
 def _locked(conn: sa.Connection, offer_id: str) -> Offer | None:

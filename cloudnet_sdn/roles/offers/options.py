@@ -1,4 +1,4 @@
-"""The options of a request (contract, "Options"), checked; and times as the wire has them."""
+"""The options of a request (contract, "Options"), checked."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cloudnet_sdn.model.times import HOLD_LONGEST_S, WAIT_LONGEST_S, Wrong, parse_time, timestamp
 from cloudnet_sdn.ports import Json
 from cloudnet_sdn.wire.faults import BadRequest
-
-HOLD_LONGEST_S = 600.0
-WAIT_LONGEST_S = 60.0
-
-
-class Wrong(Exception):
-    """A value that isn't what it should be; says what is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,32 +71,6 @@ def parse_options(raw: Mapping[str, Any]) -> RequestOptions:
     if problems:
         raise BadRequest("\n".join(problems))
     return RequestOptions(**values)
-
-
-def timestamp(time: dt.datetime | None) -> str:
-    """RFC 3339 in UTC, '' for None."""
-    if time is None:
-        return ""
-    return time.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def parse_time(value: Any) -> dt.datetime:
-    """The aware UTC datetime that an RFC 3339 string says.
-
-    Raises:
-        Wrong: it says none.
-    """
-    hint = "a time like 2030-01-31T12:00:00Z is wanted"
-    if not isinstance(value, str) or "T" not in value.upper():
-        raise Wrong(hint)
-    try:
-        time = dt.datetime.fromisoformat(value.strip().upper())
-        utc = time.astimezone(dt.UTC)
-    except (ValueError, OverflowError) as exc:
-        raise Wrong(hint) from exc
-    if time.tzinfo is None:
-        raise Wrong(hint)
-    return utc
 
 
 def _seconds(value: Any, longest: float, *, least: float) -> float:

@@ -11,14 +11,14 @@ import logging
 import threading
 import time
 
+from cloudnet_sdn.model.identifiers import is_ours
+from cloudnet_sdn.model.settings import Settings
+from cloudnet_sdn.model.states import CloudnetState, OfferState, TaskState, Wanted
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Clock, Inventory, Refused, Transient
-from cloudnet_sdn.roles.embedding import Embedding
-from cloudnet_sdn.roles.identifiers import is_ours
-from cloudnet_sdn.roles.lifecycle import Lifecycle
-from cloudnet_sdn.roles.mapping import Mapping
-from cloudnet_sdn.roles.settings import Settings
-from cloudnet_sdn.roles.states import CloudnetState, OfferState, TaskState, Wanted
+from cloudnet_sdn.roles.effects.runner import Effects
+from cloudnet_sdn.roles.mapping.component import Mapping
+from cloudnet_sdn.roles.offers.lifecycle import Lifecycle
 from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.tasks import Entry
@@ -37,7 +37,7 @@ class Reconciler:
         store: Store,
         registry: Registry,
         mapping: Mapping,
-        embedding: Embedding,
+        effects: Effects,
         lifecycle: Lifecycle,
         clock: Clock,
         settings: Settings,
@@ -45,7 +45,7 @@ class Reconciler:
         self._store = store
         self._registry = registry
         self._mapping = mapping
-        self._embedding = embedding
+        self._effects = effects
         self._lifecycle = lifecycle
         self._clock = clock
         self._settings = settings
@@ -96,7 +96,7 @@ class Reconciler:
             due = tasks.due(conn, now)
             confirming = offers.in_state(conn, OfferState.CONFIRMING)
         for entry in due:
-            self._embedding.dispatch(entry.id)
+            self._effects.dispatch(entry.id)
         for offer in confirming:
             self._lifecycle.conclude(offer.id)
         if time.monotonic() - self._looked >= self._settings.timing.inventory_s:
@@ -179,7 +179,7 @@ class Reconciler:
                 tasks.outcome(conn, entry, TaskState.PLANNED)
                 lines = [(e, "lost", "it is made again") for e in entry.task.elements]
                 cloudnets.record_of(conn, entry.task.cloudnet, now, lines)
-            self._embedding.dispatch(entry.id)
+            self._effects.dispatch(entry.id)
 
     def _moved(self) -> None:
         """What is available has changed."""

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cloudnet_sdn.model.settings import Timing
+from cloudnet_sdn.model.states import CloudnetState
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import NodePlugin, Observation, Refused, Transient
 from cloudnet_sdn.roles import documents
-from cloudnet_sdn.roles.embedding import STOPPED
-from cloudnet_sdn.roles.settings import Timing
-from cloudnet_sdn.roles.states import CloudnetState
+from cloudnet_sdn.roles.effects.runner import STOPPED
 from cloudnet_sdn.store import offers, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
@@ -43,7 +43,7 @@ class Sight:
     vnodes: frozenset[str]
 
 
-class Observing:
+class Observer:
     """Asks the shells."""
 
     def __init__(self, store: Store, registry: Registry, timing: Timing) -> None:

@@ -9,12 +9,12 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from cloudnet_sdn.console import ConsoleProxy, Grant
+from cloudnet_sdn.model.states import CloudnetState
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Clock, NodePlugin, Refused, Transient
 from cloudnet_sdn.roles.access import Access
-from cloudnet_sdn.roles.embedding import CYCLE, RUNNING, STOPPED, Embedding
-from cloudnet_sdn.roles.observing import Observing
-from cloudnet_sdn.roles.states import CloudnetState
+from cloudnet_sdn.roles.effects.observing import Observer
+from cloudnet_sdn.roles.effects.runner import CYCLE, RUNNING, STOPPED, Effects
 from cloudnet_sdn.store import cloudnets, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
@@ -31,15 +31,15 @@ class Provisioning:
         *,
         store: Store,
         registry: Registry,
-        embedding: Embedding,
-        observing: Observing,
+        effects: Effects,
+        observing: Observer,
         access: Access,
         clock: Clock,
         console: ConsoleProxy | None,
     ) -> None:
         self._store = store
         self._registry = registry
-        self._embedding = embedding
+        self._effects = effects
         self._observing = observing
         self._access = access
         self._clock = clock
@@ -84,7 +84,7 @@ class Provisioning:
             lines = [(v, event, "") for _, mine in chosen for v in mine]
             cloudnets.record_of(conn, cloudnet.id, now, lines)
         for task in ids:
-            self._embedding.dispatch(task)
+            self._effects.dispatch(task)
         return current
 
     def status(self, caller: Caller, cloudnet_id: str) -> Mapping[str, str]:

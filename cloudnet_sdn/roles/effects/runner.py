@@ -18,6 +18,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from cloudnet_sdn.model.reasons import as_json
+from cloudnet_sdn.model.settings import Timing
+from cloudnet_sdn.model.states import CloudnetState, TaskState, Wanted
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import (
     Clock,
@@ -30,8 +33,6 @@ from cloudnet_sdn.ports import (
     Transient,
     Withdrawing,
 )
-from cloudnet_sdn.roles.settings import Timing
-from cloudnet_sdn.roles.states import CloudnetState, TaskState, Wanted
 from cloudnet_sdn.store import cloudnets, substrate, tags, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.tasks import Entry
@@ -92,7 +93,7 @@ Coming = concurrent.futures.Future[Entry | None]
 """A task that is being worked on, to be how it stands then."""
 
 
-class Embedding:
+class Effects:
     """Carries out plans through the plugins."""
 
     def __init__(
@@ -372,11 +373,6 @@ def _came_to(coming: Coming, state: TaskState) -> bool:
 def _is_settled(coming: Coming) -> bool:
     entry = _ended(coming)
     return entry is not None and next_step(entry) is None
-
-
-def as_json(reason: Reason) -> dict[str, str]:
-    """A reason as the contract has it."""
-    return {"element": reason.element, "code": reason.code.value, "text": reason.text}
 
 
 def refusals(entry: Entry) -> Sequence[Reason]:

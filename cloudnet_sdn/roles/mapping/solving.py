@@ -8,8 +8,8 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 
+from cloudnet_sdn.model.settings import SolverSettings
 from cloudnet_sdn.ports import OfferId, Refused
-from cloudnet_sdn.roles.settings import SolverSettings
 from mip.problem.statement import Options, Problem, Result
 from mip.workers.pool import Bounds, Pool, usual_memory, usual_workers
 from mip.workers.process import Solving, awaited
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 _MIB = 1 << 20
 
 
-class PoolEmbedder:
+class PoolMapper:
     """Solves in processes of their own, so that no solve blocks a server; a few at a time."""
 
     def __init__(self, settings: SolverSettings) -> None:
@@ -40,7 +40,7 @@ class PoolEmbedder:
         if self._pool is not None:
             self._pool.close()
 
-    def embed(self, problem: Problem, options: Options) -> Result:
+    def map(self, problem: Problem, options: Options) -> Result:
         """See `mip.mapping.map_request`. Raises CancelledError when it is closed meanwhile."""
         return self._result(self._started().map(problem, options), options)
 
@@ -58,7 +58,7 @@ class PoolEmbedder:
                 self._attended.pop(offer, None)
                 self._interrupted.discard(offer)
 
-    def embed_for(self, offer: OfferId, problem: Problem, options: Options) -> Result:
+    def map_for(self, offer: OfferId, problem: Problem, options: Options) -> Result:
         """As `embed`, for an offer that is attended to.
 
         Raises:

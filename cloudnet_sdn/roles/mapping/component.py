@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
+from cloudnet_sdn.model.settings import RoleKind, Settings
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import (
-    Embedder,
     Interruptible,
     Inventory,
+    Mapper,
     NodePlugin,
     OfferId,
     Refused,
@@ -28,9 +29,9 @@ from cloudnet_sdn.ports import (
     Transient,
     Watching,
 )
-from cloudnet_sdn.roles import agreement, documents, federation, places, stubs
-from cloudnet_sdn.roles.settings import RoleKind, Settings
-from cloudnet_sdn.roles.tags import Taken
+from cloudnet_sdn.roles import documents
+from cloudnet_sdn.roles.mapping import agreement, federation, places, stubs
+from cloudnet_sdn.roles.mapping.health import Health
 from cloudnet_sdn.store import offers, substrate, tags
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import Conflict
@@ -64,44 +65,21 @@ class View:
     substrate: Graph
     embedded: tuple[Embedded, ...]
     unavailable: frozenset[str]
-    taken: Taken
+    taken: tags.Taken
     revision: int
     away: tuple[Reason, ...] = ()
-
-
-class Health:
-    """Which shells don't answer; what they serve may carry nothing new."""
-
-    def __init__(self) -> None:
-        self._away: set[tuple[str, str]] = set()
-
-    def away(self, plugin: str, target: str) -> bool:
-        """Note that it doesn't answer; whether that is news."""
-        news = (plugin, target) not in self._away
-        self._away.add((plugin, target))
-        return news
-
-    def back(self, plugin: str, target: str) -> bool:
-        """Note that it answers; whether that is news."""
-        news = (plugin, target) in self._away
-        self._away.discard((plugin, target))
-        return news
-
-    def all_away(self) -> frozenset[tuple[str, str]]:
-        """Who was away when last asked, as (plugin, target)."""
-        return frozenset(self._away)
 
 
 class Mapping:
     """Maps requests onto the role's substrate."""
 
     def __init__(
-        self, store: Store, registry: Registry, embedder: Embedder, settings: Settings
+        self, store: Store, registry: Registry, mapper: Mapper, settings: Settings
     ) -> None:
         self._store = store
         self._registry = registry
-        self._embedder = embedder
-        self._interruptible = embedder if isinstance(embedder, Interruptible) else None
+        self._mapper = mapper
+        self._interruptible = mapper if isinstance(mapper, Interruptible) else None
         self._settings = settings
         self.health = Health()
         self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="recheck")
@@ -273,9 +251,9 @@ class Mapping:
         limit = self._settings.timing.solve_s
         options = Options(objective=self._settings.objective, time_limit=limit)
         if self._interruptible is None:
-            result = self._embedder.embed(problem, options)
+            result = self._mapper.map(problem, options)
         else:
-            result = self._interruptible.embed_for(offer, problem, options)
+            result = self._interruptible.map_for(offer, problem, options)
         if result.status is Status.INFEASIBLE:
             raise Refused(result.reasons)
         if result.status is Status.TIMEOUT:

@@ -1,4 +1,4 @@
-"""Reserving: everything a solved request takes, in one transaction, or nothing.
+"""Reservations: everything a solved request takes, in one transaction, or nothing.
 
 Checks again what may have moved since the snapshot it was solved on, then takes tags, stores the
 graphs, and writes the intent to embed.
@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from cloudnet_sdn.model.settings import RoleKind, Settings
+from cloudnet_sdn.model.states import OfferState
 from cloudnet_sdn.ports import Json, Plan, Refused
-from cloudnet_sdn.roles import federation, segments, stubs
-from cloudnet_sdn.roles.embedding import Embedding
-from cloudnet_sdn.roles.mapping import Mapping, View
-from cloudnet_sdn.roles.settings import RoleKind, Settings
-from cloudnet_sdn.roles.states import OfferState
-from cloudnet_sdn.roles.tags import NoTag, pick
+from cloudnet_sdn.roles.effects.runner import Effects
+from cloudnet_sdn.roles.mapping import federation, stubs
+from cloudnet_sdn.roles.mapping.component import Mapping, View
+from cloudnet_sdn.roles.reserving import segments
+from cloudnet_sdn.roles.reserving.tags import NoTag, pick
 from cloudnet_sdn.store import offers, substrate, tags, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
@@ -69,15 +70,15 @@ class Reserved:
     tags: tuple[tags.Reservation, ...]
 
 
-class Reserving:
+class Reservations:
     """Takes what offers need."""
 
     def __init__(
-        self, store: Store, mapping: Mapping, embedding: Embedding, settings: Settings
+        self, store: Store, mapping: Mapping, effects: Effects, settings: Settings
     ) -> None:
         self._store = store
         self._mapping = mapping
-        self._embedding = embedding
+        self._effects = effects
         self._settings = settings
 
     def reserve(
@@ -151,7 +152,7 @@ class Reserving:
         mapping = segments.with_segments(ul, overlay, bare, at, reserved)
         key = offer.cloudnet if round_ == 1 else f"{offer.cloudnet}-{round_}"
         plan = Plan(offer.cloudnet, ul, overlay, mapping, at, (), options, key)
-        planned = self._embedding.plan(plan)
+        planned = self._effects.plan(plan)
         tags.reserve(conn, offer.cloudnet, round_, reserved)
         offers.put_graph(conn, offer.id, GraphLayer.OL1, dump(overlay))
         offers.put_graph(conn, offer.id, GraphLayer.ML, dump(mapping))

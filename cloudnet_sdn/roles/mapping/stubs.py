@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cloudnet_sdn.roles.settings import Grant, TagRange
+from cloudnet_sdn.model.settings import Grant, TagRange
 from mip.problem.statement import Code, Reason
 from rdl import types
 from rdl.federation.aggregate import end_points

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cloudnet_sdn.roles.settings import Quota
+from cloudnet_sdn.model.settings import Quota
 from mip.instance.capacity import protection_of
 from mip.problem.statement import Code, Reason
 from rdl.graph import Graph

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloudnet_sdn.roles.checking import contradictions
+from cloudnet_sdn.model.checking import contradictions
 from cloudnet_sdn.wire.configuration import ConfigurationError, parse_listen, read_toml
 from cloudnet_sdn.wire.tls import TlsFiles
 

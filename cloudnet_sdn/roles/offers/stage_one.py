@@ -12,20 +12,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from cloudnet_sdn.model.reasons import as_json
+from cloudnet_sdn.model.settings import RoleKind, Settings
+from cloudnet_sdn.model.states import OfferState, Wanted
+from cloudnet_sdn.model.times import parse_time, timestamp
 from cloudnet_sdn.ports import Clock, Json, OfferId, Refused
-from cloudnet_sdn.roles import admission, agreement, pricing
 from cloudnet_sdn.roles.access import is_operator
-from cloudnet_sdn.roles.agreement import Part
-from cloudnet_sdn.roles.discretion import discreet
 from cloudnet_sdn.roles.documents import parse_overlay
-from cloudnet_sdn.roles.embedding import Embedding, Outcome, as_json
-from cloudnet_sdn.roles.lifecycle import Hold
-from cloudnet_sdn.roles.mapping import Mapping, View
-from cloudnet_sdn.roles.options import parse_time, timestamp
-from cloudnet_sdn.roles.reservation import Moved, Place, Reserved, Reserving, Solved, Withdrawn
-from cloudnet_sdn.roles.settings import RoleKind, Settings
-from cloudnet_sdn.roles.stages import Stage, Stages
-from cloudnet_sdn.roles.states import OfferState, Wanted
+from cloudnet_sdn.roles.effects.runner import Effects, Outcome
+from cloudnet_sdn.roles.mapping import agreement
+from cloudnet_sdn.roles.mapping.agreement import Part
+from cloudnet_sdn.roles.mapping.component import Mapping, View
+from cloudnet_sdn.roles.offers import admission, pricing
+from cloudnet_sdn.roles.offers.discretion import discreet
+from cloudnet_sdn.roles.offers.lifecycle import Hold
+from cloudnet_sdn.roles.offers.stages import Stage, Stages
+from cloudnet_sdn.roles.reserving.reservation import (
+    Moved,
+    Place,
+    Reservations,
+    Reserved,
+    Solved,
+    Withdrawn,
+)
 from cloudnet_sdn.store import offers, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
@@ -82,7 +91,7 @@ class Made:
         }
 
 
-class Working:
+class StageOne:
     """Carries stage one out."""
 
     def __init__(
@@ -90,15 +99,15 @@ class Working:
         *,
         store: Store,
         mapping: Mapping,
-        reserving: Reserving,
-        embedding: Embedding,
+        reserving: Reservations,
+        effects: Effects,
         clock: Clock,
         settings: Settings,
     ) -> None:
         self._store = store
         self._mapping = mapping
         self._reserving = reserving
-        self._embedding = embedding
+        self._effects = effects
         self._clock = clock
         self._settings = settings
 
@@ -124,7 +133,7 @@ class Working:
         for number in range(1, ROUNDS + 1):
             solved, reserved = self._reserved(offer, graph, number, learned)
             with learned.took.of(Stage.EMBED):
-                outcome = self._embedding.make_all(offer.cloudnet, number)
+                outcome = self._effects.make_all(offer.cloudnet, number)
             if outcome.whole:
                 made = Made(number, solved, reserved, outcome)
                 made = self._agreed(offer, made, learned)
@@ -212,7 +221,7 @@ class Working:
         """Have everything of a round removed."""
         with self._store.write() as conn:
             tasks.want(conn, offer.cloudnet, Wanted.ABSENT, self._clock.now(), rounds=[round_])
-        self._embedding.run_all(offer.cloudnet, wait_s=self._settings.timing.clean_s)
+        self._effects.run_all(offer.cloudnet, wait_s=self._settings.timing.clean_s)
 
     def _learn(self, outcome: Outcome, reserved: Reserved, view: View, learned: Learned) -> None:
         """What the next round must do without.
@@ -268,7 +277,7 @@ class Working:
             except Refused as exc:
                 log.info("offer=%s: a common value doesn't fit: %s", offer.id, exc)
                 continue
-            again = Made(number, solved, reserved, self._embedding.make_all(offer.cloudnet, number))
+            again = Made(number, solved, reserved, self._effects.make_all(offer.cloudnet, number))
             if again.outcome.whole and not agreement.unsettled(solved.overlay, again.parts):
                 self._abandon(offer, made.round)
                 return again

@@ -2,7 +2,7 @@
 
 Stage one embeds for real but provisionally and holds it; stage two makes it permanent. Everything
 that must survive a crash is in the store before anything is done about it, so this module may stop
-at any line: `roles/reconcile.py` goes on from there.
+at any line: `roles/upkeep/reconcile.py` goes on from there.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from cloudnet_sdn.model.identifiers import new_id
+from cloudnet_sdn.model.reasons import as_json
+from cloudnet_sdn.model.settings import Settings
+from cloudnet_sdn.model.states import CloudnetState, OfferState
+from cloudnet_sdn.model.times import Wrong, parse_time, timestamp
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Clock, CloudnetId, Leased, OfferId, Refused, Transient
 from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.documents import parse_overlay
-from cloudnet_sdn.roles.embedding import Embedding, as_json
-from cloudnet_sdn.roles.identifiers import new_id
-from cloudnet_sdn.roles.lifecycle import Hold, Lifecycle
-from cloudnet_sdn.roles.options import RequestOptions, Wrong, parse_options, parse_time, timestamp
-from cloudnet_sdn.roles.settings import Settings
-from cloudnet_sdn.roles.states import CloudnetState, OfferState
+from cloudnet_sdn.roles.effects.runner import Effects
+from cloudnet_sdn.roles.offers.lifecycle import Hold, Lifecycle
+from cloudnet_sdn.roles.offers.options import RequestOptions, parse_options
 from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
@@ -56,7 +58,7 @@ class Negotiation:
         *,
         store: Store,
         registry: Registry,
-        embedding: Embedding,
+        effects: Effects,
         access: Access,
         clock: Clock,
         settings: Settings,
@@ -68,16 +70,16 @@ class Negotiation:
         Args:
             store: the role's database.
             registry: the plugins.
-            embedding: carries tasks out.
+            effects: carries tasks out.
             access: who may do what.
             clock: time.
             settings: the role's configuration.
             lifecycle: takes the steps of offers and CloudNets.
-            worker: carries stage one out (`roles/working.py`); raises Refused.
+            worker: carries stage one out (`roles/offers/stage_one.py`); raises Refused.
         """
         self._store = store
         self._registry = registry
-        self._embedding = embedding
+        self._effects = effects
         self._access = access
         self._clock = clock
         self._settings = settings
@@ -229,12 +231,12 @@ class Negotiation:
         offer = self._access.offer(caller, offer_id)
         offer = self._lifecycle.confirm(offer.id) or offer
         if offer.state is OfferState.EXPIRED:
-            self._embedding.kick(offer.cloudnet)
+            self._effects.kick(offer.cloudnet)
             raise Gone("the offer has expired")
         if offer.state not in (OfferState.CONFIRMING, OfferState.CONFIRMED):
             raise Conflict(f"the offer is {offer.state}")
         if offer.state is not OfferState.CONFIRMED:
-            self._embedding.run_all(offer.cloudnet, wait_s=self._settings.timing.confirm_s)
+            self._effects.run_all(offer.cloudnet, wait_s=self._settings.timing.confirm_s)
             self._lifecycle.conclude(offer.id)
         return self._access.offer(caller, offer_id)
 
@@ -252,7 +254,7 @@ class Negotiation:
         offer = self._access.offer(caller, offer_id)
         if offer.state in (OfferState.CONFIRMING, OfferState.CONFIRMED):
             raise Conflict(f"the offer is {offer.state}: release the CloudNet instead")
-        self._embedding.run_all(offer.cloudnet, wait_s=self._settings.timing.clean_s)
+        self._effects.run_all(offer.cloudnet, wait_s=self._settings.timing.clean_s)
         return offer
 
     # -- later

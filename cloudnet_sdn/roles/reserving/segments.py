@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from cloudnet_sdn.roles.tags import Route, route
+from cloudnet_sdn.roles.reserving.tags import Route, route
 from cloudnet_sdn.store.tags import Reservation
 from rdl.graph import Graph, MappingGraph, Placement, Segment
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from cloudnet_sdn.model.settings import RoleKind, Settings
 from cloudnet_sdn.ports import Clock
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import Access
-from cloudnet_sdn.roles.mapping import Mapping
-from cloudnet_sdn.roles.settings import RoleKind, Settings
+from cloudnet_sdn.roles.mapping.component import Mapping
 from cloudnet_sdn.store import offers, substrate
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import Conflict, NotFound
@@ -15,7 +15,7 @@ from rdl.graph import MappingGraph
 from rdl.language.dump import dump
 
 
-class Operating:
+class Operator:
     """The operators' methods."""
 
     def __init__(

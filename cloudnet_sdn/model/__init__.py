@@ -1,0 +1,1 @@
+"""What roles, store and plugins share: states, times, identifiers, settings."""

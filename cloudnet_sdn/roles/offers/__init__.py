@@ -1,0 +1,1 @@
+"""Negotiation: stage one, stage two, and the steps between states (paper, section 5)."""

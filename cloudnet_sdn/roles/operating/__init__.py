@@ -1,0 +1,1 @@
+"""What owners and operators do with what stands: power, consoles, the substrate."""

@@ -1,0 +1,1 @@
+"""What a mapped request takes from the substrate: capacity, VLAN tags, the tasks to come."""

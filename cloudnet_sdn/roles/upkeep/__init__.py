@@ -1,0 +1,1 @@
+"""What a role does by itself: ends that are due, shells that lost something."""
