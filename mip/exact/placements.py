@@ -23,7 +23,8 @@ from mip.bounds.placing import Placing, build_placing
 from mip.draft import Draft, Route, chosen_values, value_of
 from mip.exact.branching import Branching, Fresh, Leaf, OutOfBudgetError
 from mip.exact.program import Found, Search, solve_plain
-from mip.formulation.arc_flow import Arc, Scope
+from mip.formulation.arc_flow import Scope
+from mip.formulation.columns import Arc
 from mip.heuristic.local_search import LocalSearch
 from mip.instance.capacity import Key, key_of
 from mip.instance.instance import Instance, Kind

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from mip.draft import Draft
-from mip.formulation.arc_flow import Arc, ArcFlow, RouteColumns
+from mip.formulation.arc_flow import ArcFlow
+from mip.formulation.columns import Arc, RouteColumns
 from mip.instance.capacity import Key
 from mip.solvers.linear import INFINITY
 
@@ -16,11 +17,11 @@ def failure_row(program: ArcFlow, key: Key, failed: str) -> None:
 
     Model: (18).
     """
-    load = dict(program._loads.get(key, {}))
-    for (at, index), terms in list(program._backup_loads.items()):
+    load = dict(program.capacities.always.get(key, {}))
+    for (at, index), terms in list(program.capacities.backups.items()):
         if at != key:
             continue
-        work = next(r for r in program.routes if r.vlink == index and not r.backup)
+        work = next(r for r in program.flows.routes if r.vlink == index and not r.backup)
         hit = _hit(program, work, failed)
         if hit is None:
             continue
@@ -28,7 +29,7 @@ def failure_row(program: ArcFlow, key: Key, failed: str) -> None:
             both = program.model.column(integer=False)
             program.model.row({column: 1.0, hit: 1.0, both: -1.0}, -INFINITY, 1.0)
             load[both] = load.get(both, 0) + amount
-    program._capacity(key, load, program.instance.use.scenarios(key).get(failed, 0))
+    program.capacities.row(key, load, program.instance.use.scenarios(key).get(failed, 0))
 
 
 def _hit(program: ArcFlow, work: RouteColumns, failed: str) -> int | None:
@@ -44,7 +45,7 @@ def _hit(program: ArcFlow, work: RouteColumns, failed: str) -> int | None:
     v = network.index.get(failed)
     if v is not None and (vlink.protection == "node" or network.element(v).is_link):
         for commodity in range(len(work.flows)):
-            inner = program._inner(work, commodity, v)
+            inner = program.flows.inner(work, commodity, v)
             program.model.row({**inner.terms, column: -1.0}, -INFINITY, 0.0)
             found = True
     return column if found else None
@@ -55,7 +56,7 @@ def cover_row(program: ArcFlow, key: Key, values: Sequence[float]) -> None:
 
     Model: (28).
     """
-    active = [c for c in program._loads.get(key, {}) if values[c] > 0.5]
+    active = [c for c in program.capacities.always.get(key, {}) if values[c] > 0.5]
     program.model.row(dict.fromkeys(active, 1.0), -INFINITY, len(active) - 1.0)
 
 
@@ -131,4 +132,4 @@ def close_tree(
 
 
 def _route_of(program: ArcFlow, index: int, *, backup: bool) -> RouteColumns:
-    return next(r for r in program.routes if r.vlink == index and r.backup is backup)
+    return next(r for r in program.flows.routes if r.vlink == index and r.backup is backup)

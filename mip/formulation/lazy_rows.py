@@ -46,7 +46,7 @@ def _failures(flow: ArcFlow, draft: Draft, values: Sequence[float]) -> Iterator[
     if not draft.backup:
         return
     use = draft_use(flow.instance, draft)
-    top = None if flow.peak is None else values[flow.peak]
+    top = None if flow.capacities.peak is None else values[flow.capacities.peak]
     for key, capacity in flow.instance.capacity.items():
         for failed, amount in use.scenarios(key).items():
             load = use.fixed.get(key, 0) + amount

@@ -6,7 +6,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from mip.draft import Draft, Route, path_route, tree_route
-from mip.formulation.arc_flow import ArcFlow, RouteColumns
+from mip.formulation.arc_flow import ArcFlow
+from mip.formulation.columns import RouteColumns
 
 
 def read(program: ArcFlow, values: Sequence[float]) -> Draft:
@@ -16,7 +17,7 @@ def read(program: ArcFlow, values: Sequence[float]) -> Draft:
     )
     working: dict[int, Route] = {}
     backup: dict[int, Route] = {}
-    for columns in program.routes:
+    for columns in program.flows.routes:
         route = _read_route(program, columns, places, values)
         (backup if columns.backup else working)[columns.vlink] = route
     order = tuple(working[i] for i in range(len(program.instance.vlinks)))
