@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
+from mip.instance.candidates import candidates, demand_of, lacking
 from mip.instance.capacity import (
     Key,
     Stock,
@@ -22,13 +23,12 @@ from mip.instance.capacity import (
     used,
 )
 from mip.instance.carriers import Carriers
-from mip.instance.constraints import Rules, compile_rules, target_refusals, target_vertices
-from mip.instance.features import is_pip
+from mip.instance.constraints import Rules, compile_rules, target_refusals
 from mip.instance.ground import Ground
 from mip.instance.network import Network
 from mip.problem.amounts import Exact, exact, human
 from mip.problem.statement import Code, Problem, Reason
-from rdl.compare.match import Mismatch, element_fits, hosts
+from rdl.compare.match import hosts
 from rdl.graph import Element, Range
 
 
@@ -160,9 +160,9 @@ def compile_instance(problem: Problem, ground: Ground | None = None) -> Instance
             kept = network.index.get(problem.keep.get(element.id, ""))
             able = kept is not None and hosts(network.element(kept), element.type)
             usable = [kept] if able and kept is not None else typed(element.type)
-            candidates, why = _candidates(problem, network, stock, element, usable)
+            fitting, why = candidates(problem, network, stock, element, usable)
             refusals.extend(why)
-            points[element.id] = Point(element.id, Kind.VNODE, candidates, _demand(element))
+            points[element.id] = Point(element.id, Kind.VNODE, fitting, demand_of(element))
     links = [e for e in problem.request.links() if not e.is_stub]
     ends = {e.id: _ends(problem, network, e, points, refusals) for e in links}
     numbers = {point: i for i, point in enumerate(points)}
@@ -174,98 +174,6 @@ def compile_instance(problem: Problem, ground: Ground | None = None) -> Instance
     hidden = [r for r in refusals if r.code is Code.UNKNOWN_TARGET]
     refusals = hidden or refusals  # beside them, others would tell what is there
     return Instance(problem, network, tuple(points.values()), vlinks, stock, rules, tuple(refusals))
-
-
-def _demand(element: Element) -> dict[str, Exact]:
-    return {r: exact(a.amount) for r, a in element.resources.items() if a.amount}
-
-
-def _candidates(
-    problem: Problem, network: Network, stock: Stock, vnode: Element, typed: list[int]
-) -> tuple[tuple[int, ...], list[Reason]]:
-    """The vertices, among the `typed` ones, that may host `vnode`; with none left, why.
-
-    Model: (R1).
-    """
-    if not typed:
-        text = f"no usable host here takes {vnode.type}"
-        return (), [Reason(vnode.id, Code.TYPE, text)]
-    misses: list[Mismatch] = []
-    fitting = []
-    for v in typed if vnode.features else ():
-        found = element_fits(_path_free(vnode, problem, network.element(v)), network.element(v))
-        misses.extend(found)
-        if not found:
-            fitting.append(v)
-    fitting = fitting if vnode.features else typed
-    if not fitting:
-        return (), [_feature_reason(vnode, misses, len(typed))]
-    allowed = target_vertices(problem.request, vnode.id, network, fitting)
-    kept = problem.keep.get(vnode.id)
-    if kept is not None:
-        allowed = [v for v in allowed if network.ids[v] == kept]
-    else:
-        allowed = [v for v in allowed if network.ids[v] not in problem.unavailable]
-    if not allowed:
-        text = "the constraints on where it may be leave none of the hosts that would fit"
-        return (), [Reason(vnode.id, Code.CONSTRAINT, text)]
-    roomy = [v for v in allowed if not _short(network.element(v), stock, vnode)]
-    if not roomy:
-        return (), _capacity_reasons(vnode, [network.element(v) for v in allowed], stock)
-    return tuple(roomy), []
-
-
-def _path_free(vnode: Element, problem: Problem, host: Element) -> Element:
-    """`vnode` without a demand for the one provider that hosts which don't say it belong to."""
-    asked = vnode.features.get("provider")
-    if asked is None or "provider" in host.features or is_pip(host):
-        return vnode
-    name = problem.substrate.name
-    named = Element(host.id, host.type, features={**host.features, "provider": name})
-    only = Element(vnode.id, host.type, features={"provider": asked})
-    if element_fits(only, named):
-        return vnode
-    rest = {k: v for k, v in vnode.features.items() if k != "provider"}
-    return Element(vnode.id, vnode.type, vnode.resources, rest, vnode.interfaces)
-
-
-def _feature_reason(vnode: Element, misses: list[Mismatch], hosts_: int) -> Reason:
-    counted: dict[str, int] = {}
-    for miss in misses:
-        counted[miss.name] = counted.get(miss.name, 0) + 1
-    name = max(counted, key=lambda n: counted[n])
-    example = next(m.text for m in misses if m.name == name)
-    text = f"{counted[name]} of {hosts_} hosts of its type fail its demand for {name}: {example}"
-    return Reason(vnode.id, Code.FEATURE, text)
-
-
-def _short(host: Element, stock: Stock, vnode: Element) -> dict[str, Exact]:
-    """Resource to how much `host` lacks for `vnode` alone."""
-    out: dict[str, Exact] = {}
-    for resource, amount in _demand(vnode).items():
-        key = key_of(host, resource)
-        missing = amount - stock.free(key)
-        if missing > 0:
-            out[resource] = missing
-    return out
-
-
-def _capacity_reasons(vnode: Element, hosts_: list[Element], stock: Stock) -> list[Reason]:
-    """The least short host decides which resources are named."""
-    best = min(hosts_, key=lambda h: (len(_short(h, stock, vnode)), h.id))
-    lacking = _short(best, stock, vnode)
-    demand = _demand(vnode)
-    out = []
-    for resource in lacking:
-        least = min((_short(h, stock, vnode).get(resource, 0) for h in hosts_), default=0)
-        missing = least or lacking[resource]
-        text = (
-            f"asks for {human(demand[resource], resource)} of {resource}; the most free on one host"
-            f" is {human(demand[resource] - missing, resource)}, short by"
-            f" {human(missing, resource)}"
-        )
-        out.append(Reason(vnode.id, Code.CAPACITY, text))
-    return out
 
 
 def _ends(
@@ -368,7 +276,7 @@ def scaled_down(instance: Instance, share: Exact) -> Instance:
             candidates=tuple(
                 v
                 for v in point.candidates
-                if not _short(
+                if not lacking(
                     instance.network.element(v),
                     stock,
                     instance.problem.request.elements[point.id],
