@@ -21,8 +21,9 @@ from dataclasses import dataclass, replace
 from mip.errors import MappingError, NoTurnError, SendingError, SolverError
 from mip.problem.statement import Options, Problem
 from mip.solvers.linear import Progress
+from mip.workers.handle import Worker
 from mip.workers.messages import Answer, Job
-from mip.workers.process import Solving, Worker, mapping_job
+from mip.workers.process import Solving, mapping_job
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The process that `mip.workers.process` starts: jobs from stdin, answers to stdout.
+"""The process that `mip.workers.handle` starts: jobs from stdin, answers to stdout.
 
 It ends with its parent: once stdin closes, it removes its folder and kills its process group.
 What a mapping needs is imported before the first job comes.
