@@ -10,7 +10,7 @@ Modules:
 Packages:
     language: text to graph, strict, and back: load, dump, brief (the shorthand), fmt, schema.
     compare: match (does an offer meet a demand), diff.
-    federation: complete (OL0 to OL1), choices, aggregate, partition.
+    federation: complete (OL0 to OL1), choices, aggregate, partition, merge.
     convert: from and to other formats.
     draw: pictures.
 """

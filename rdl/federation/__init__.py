@@ -1,1 +1,1 @@
-"""What roles make of graphs: completion, values left open, aggregates, partition."""
+"""What roles make of graphs: completion, values left open, aggregates, partition, merge."""

@@ -41,7 +41,8 @@ from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.store.tasks import Entry
 from cloudnet_sdn.wire.identity import Caller
 from mip.problem.statement import Code, Reason
-from rdl.federation.partition import PartitionError, merge
+from rdl.federation.merge import merge
+from rdl.federation.partition import PartitionError
 from rdl.graph import Graph, Scalar
 from rdl.language.dump import dump
 from rdl.language.load import load_graph

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdl_requests import splits
 
+from rdl.federation.merge import merge
 from rdl.federation.partition import (
     Crossing,
     End,
@@ -17,7 +18,6 @@ from rdl.federation.partition import (
     Plan,
     crossing,
     divide,
-    merge,
     partition,
 )
 from rdl.graph import Constraint, ConstraintKind, Interface, Range
