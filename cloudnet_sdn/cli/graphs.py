@@ -57,6 +57,7 @@ def diff(a: str, b: str, exit_code: bool, fmt: Format) -> int:
     Spelling, order of keys and comments don't count. Either may be - for stdin.
     """
     from rdl.compare import diff as compare
+    from rdl.compare import report
 
     before, after = read_document(a), read_document(b)
     delta: compare.Delta | compare.MappingDelta
@@ -66,7 +67,7 @@ def diff(a: str, b: str, exit_code: bool, fmt: Format) -> int:
         delta = compare.diff_mappings(before, after)
     else:
         raise click.UsageError("a graph and a mapping can't be compared")
-    emit(fmt, compare.to_data(delta), lambda: click.echo(compare.text(delta), nl=False))
+    emit(fmt, report.to_data(delta), lambda: click.echo(report.text(delta), nl=False))
     if not delta:
         talk("no difference")
     return Exit.FAILED if exit_code and delta else Exit.DONE

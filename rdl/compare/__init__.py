@@ -1,1 +1,1 @@
-"""Graphs compared: whether an offer meets a demand (`match`), what differs between two (`diff`)."""
+"""Graphs compared: does an offer meet a demand (`match`); what differs (`diff`, and `report`)."""

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from rdl_strategies import graphs, mappings
 
-from rdl.compare.diff import DiffError, apply, apply_mapping, diff, diff_mappings, text, to_data
+from rdl.compare.diff import DiffError, apply, apply_mapping, diff, diff_mappings
+from rdl.compare.report import text, to_data
 from rdl.language.fmt import fmt
 from rdl.language.load import load_graph, load_mapping
 
