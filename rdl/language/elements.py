@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from functools import lru_cache
-from typing import cast
 
-from rdl.graph import Amount, Feature
-from rdl.language.draft import Draft, DraftElement, DraftInterface
+from rdl.language.draft import Draft, DraftElement
+from rdl.language.properties import PropertyReader
 from rdl.language.report import Place, Report, label, nearest, shown
 from rdl.language.text import Items, Keys, Node, Text, kind_of
-from rdl.language.values import Side, Values, is_bad
+from rdl.language.values import Side, Values
 from rdl.types import PIP, TRANSIT, is_a
 from rdl.vocabulary import (
     DEFAULT_LINK,
@@ -18,10 +16,7 @@ from rdl.vocabulary import (
     ELEMENT_KEYS,
     FEATURES,
     ID,
-    INTERFACE,
-    INTERFACE_KEYS,
     LINK_KEYS,
-    NAME,
     NODE_KEYS,
     NOT_SLIPS,
     PROVENANCE,
@@ -67,6 +62,7 @@ class ElementReader:
         self._values = values
         self._report = report
         self._offers = offers
+        self._properties = PropertyReader(values, report, offers=offers)
 
     # -- the canonical spelling
 
@@ -176,7 +172,7 @@ class ElementReader:
             self._report.add(mark, where, f"unknown key: {_ELSEWHERE[key]}")
             return
         if key in RESOURCES:
-            self._add_resource(element.resources, key, (mark, value), where)
+            self._properties.add_resource(element.resources, key, (mark, value), where)
             return
         near = None if key in FEATURES else _slip_of(key, links=element.is_link)
         if near is not None:
@@ -185,7 +181,7 @@ class ElementReader:
             )
             self._report.add(mark, where, f"{text}standard name is written under `features`")
             return
-        self._add_feature(element.features, key, (mark, value), where, side)
+        self._properties.add_feature(element.features, key, (mark, value), where, side)
 
     # -- what both spellings share
 
@@ -200,14 +196,15 @@ class ElementReader:
         if identifier is not None:
             self._keep(identifier, element)
         keys = entry.keys
+        read = self._properties
         if "resources" in keys:
-            self._resources(element.resources, keys["resources"][1], f"{where}.resources")
+            read.resources(element.resources, keys["resources"][1], f"{where}.resources")
         if "features" in keys:
             side = self._side(kind)
-            self._features(element.features, keys["features"][1], f"{where}.features", side)
+            read.features(element.features, keys["features"][1], f"{where}.features", side)
         if "interfaces" in keys and identifier is not None:
             element.listed = True
-            self._interfaces(identifier, element, keys["interfaces"][1])
+            read.interfaces(identifier, element, keys["interfaces"][1])
         if "chosen" in keys:
             self._chosen(element, keys["chosen"][1], entry)
         return element
@@ -224,105 +221,6 @@ class ElementReader:
 
     def _side(self, kind: str) -> Side:
         return Side(offers=self._offers, transit=is_a(kind, TRANSIT))
-
-    def _resources(self, out: dict[str, Amount], node: Node, where: str) -> None:
-        if not isinstance(node, Keys):
-            self._report.add(node.mark, where, f"a mapping is wanted, not {kind_of(node)}")
-            return
-        for key, (mark, value) in node.keys.items():
-            self._add_resource(out, key, (mark, value), f"{where}.{label(key)}")
-
-    def _add_resource(
-        self, out: dict[str, Amount], key: str, at: tuple[Place, Node], where: str
-    ) -> None:
-        if self._named(key, at[0], where, out):
-            amount = self._values.resource(key, at[1], where)
-            if amount is not None:
-                out[key] = amount
-
-    def _features(self, out: dict[str, Feature], node: Node, where: str, side: Side) -> None:
-        if not isinstance(node, Keys):
-            self._report.add(node.mark, where, f"a mapping is wanted, not {kind_of(node)}")
-            return
-        for key, (mark, value) in node.keys.items():
-            self._add_feature(out, key, (mark, value), f"{where}.{label(key)}", side)
-
-    def _add_feature(
-        self, out: dict[str, Feature], key: str, at: tuple[Place, Node], where: str, side: Side
-    ) -> None:
-        if self._named(key, at[0], where, out):
-            feature = self._values.feature(key, at[1], where, side)
-            if not is_bad(feature):
-                out[key] = cast("Feature", feature)
-
-    def _named(self, key: str, mark: Place, where: str, out: Container[str]) -> bool:
-        if not NAME.fullmatch(key):
-            text = f"{shown(key)} is no name: 1 to 63 of A-Z a-z 0-9 . _ -"
-            self._report.add(mark, where, text)
-            return False
-        if key in out:
-            self._report.add(mark, where, "written twice: here and under its section")
-            return False
-        return True
-
-    def _interfaces(self, identifier: str, element: DraftElement, node: Node) -> None:
-        where = f"{element.where}.interfaces"
-        if not isinstance(node, Items):
-            self._report.add(node.mark, where, f"a list is wanted, not {kind_of(node)}")
-            return
-        for position, entry in enumerate(node.items):
-            place = f"{where}[{position}]"
-            keys = entry.keys if isinstance(entry, Keys) else None
-            if keys is not None and "id" not in keys:
-                self._report.add(entry.mark, place, "the id is missing")
-                continue
-            named = entry if keys is None else keys["id"][1]
-            name = self._interface_id(identifier, named, place)
-            if name is None:
-                continue
-            if name in element.interfaces:
-                self._report.add(named.mark, place, f"{name} is declared twice")
-                continue
-            draft = DraftInterface(named.mark)
-            element.interfaces[name] = draft
-            if keys is not None:
-                self._interface_keys(draft, keys, place, element.type)
-
-    def _interface_id(self, identifier: str, node: Node, where: str) -> str | None:
-        value = self._values.text(node, where, "an interface's id, ELEMENT.NAME,")
-        if value is None:
-            return None
-        if not INTERFACE.fullmatch(value):
-            text = (
-                f"{shown(value)} is no interface id: ELEMENT.NAME, each 1 to 63 of A-Z a-z 0-9 _ -"
-            )
-            if ID.fullmatch(value) and value != identifier:
-                text = f"{value} lacks its element: write {identifier}.{value}"
-            self._report.add(node.mark, where, text)
-            return None
-        if not value.startswith(identifier + "."):
-            text = f"{value} does not belong to {identifier}: its id begins with {identifier}."
-            self._report.add(node.mark, where, text)
-            return None
-        return value
-
-    def _interface_keys(
-        self, draft: DraftInterface, keys: dict[str, tuple[Place, Node]], where: str, kind: str
-    ) -> None:
-        for key, (mark, value) in keys.items():
-            if key == "features":
-                granted = isinstance(value, Keys) and "peer" in value.keys
-                side = Side(
-                    offers=self._offers, transit=granted or is_a(kind, TRANSIT), interface=True
-                )
-                self._features(draft.features, value, f"{where}.features", side)
-            elif key == "resources":
-                self._resources(draft.resources, value, f"{where}.resources")
-            elif key != "id":
-                hint = self._report.hint(key, INTERFACE_KEYS)
-                if key in FEATURES or key in RESOURCES:
-                    hint = f"; write it under `{'features' if key in FEATURES else 'resources'}`"
-                self._report.add(mark, f"{where}.{label(key)}", f"unknown key{hint}")
 
     def _chosen(self, element: DraftElement, node: Node, entry: Keys) -> None:
         where = f"{element.where}.chosen"
