@@ -45,6 +45,12 @@ _FAILURES = 10
 
 _ROUNDING = 1e-9
 
+_ALIKE = 1e-7
+_ALIKE_LEAST = 1e-8
+"""Where values have no common step: values that differ by less, as a share and at least, count as
+the same. It is well above the router's tolerance: a top closer to the best lets the router find the
+same paths again, which would pass for a proof that there are no cheaper ones."""
+
 _SOON_S = 0.1
 _SOON_SHARE = 3.0
 _GOOD = 0.05
@@ -348,8 +354,9 @@ class PlacedSearch:
         """Bounds from here on can't lead to anything better."""
         if self.best is None:
             return float("inf")
-        closer = max(placing.step - 1e-6, 1e-9, self.search.gap * abs(self.value))
-        return self.value - closer
+        alike = max(_ALIKE_LEAST, _ALIKE * abs(self.value))
+        step = placing.step - 1e-6 if placing.step else alike
+        return self.value - max(step, self.search.gap * abs(self.value))
 
     def _top(self, placing: Placing) -> float:
         return min(self._ceiling, self._best_top(placing))

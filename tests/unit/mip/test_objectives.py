@@ -13,7 +13,8 @@ from mip_graphs import GENERIC, HOST, element, join, underlay
 from mip import objectives
 from mip.errors import WrongObjectiveError
 from mip.mapping import map_request
-from mip.problem import Options, Problem, Weights
+from mip.problem import Options, Problem, Status, Weights
+from rdl.language.load import load_graph
 
 MODULE = """\
 from mip.objectives import Weights
@@ -169,3 +170,62 @@ def test_what_is_no_objective_is_refused(wrong: object) -> None:
     """A class in place of an instance too."""
     with pytest.raises(WrongObjectiveError, match="an instance is wanted"):
         map_request(problem(), Options(objective=wrong))
+
+
+FORK = """
+rdl: 1
+graph: fork
+layer: underlay
+nodes:
+  a1: {type: /node/host/server, cpu: 1}
+  a2: {type: /node/host/server, cpu: 1}
+  b1: {type: /node/host/server, cpu: 1}
+  b2: {type: /node/host/server, cpu: 1}
+  s1: {type: /node/switch}
+  s2: {type: /node/switch}
+  s3: {type: /node/switch}
+links:
+  a1-s1: {ends: [a1, s1], bandwidth: 1Gbps}
+  a2-s2: {ends: [a2, s2], bandwidth: 1Gbps}
+  b1-s1: {ends: [b1, s1], bandwidth: 1Gbps}
+  b2-s2: {ends: [b2, s2], bandwidth: 1Gbps}
+  short: {ends: [s1, s2], bandwidth: 10Mbps}
+  long-1: {ends: [s1, s3], bandwidth: 1Gbps}
+  long-2: {ends: [s3, s2], bandwidth: 1Gbps}
+"""
+PAIRS = """
+rdl: 1
+graph: pairs
+nodes: {va1: {cpu: 1}, va2: {cpu: 1}, vb1: {cpu: 1}, vb2: {cpu: 1}}
+links:
+  wide: {ends: [va1, va2], bandwidth: 10Mbps}
+  slim: {ends: [vb1, vb2], bandwidth: 9Mbps}
+constraints:
+- {on: [a1], of: [va1]}
+- {on: [a2], of: [va2]}
+- {on: [b1], of: [vb1]}
+- {on: [b2], of: [vb2]}
+"""
+
+
+class Odd:
+    """Prices without a common step; the way round costs the wide VLink less than the slim one."""
+
+    name = "odd"
+
+    def weights(self, problem: Problem) -> Weights:
+        def carry(vlink, link):
+            if link.id.startswith("long"):
+                return math.sqrt(2) * (0.55 if vlink.id == "wide" else 0.6)
+            return math.sqrt(2) * (1 if link.id == "short" else 50 * link.is_link)
+
+        return Weights(carry=carry)
+
+
+def test_the_cheapest_paths_are_found_where_values_have_no_common_step() -> None:
+    """The wide VLink goes first and takes the short link: not the best, and no proof that it is."""
+    fork = Problem(load_graph(FORK), load_graph(PAIRS))
+    result = map_request(fork, Options(objective=Odd()))
+    assert result.status is Status.OPTIMAL
+    assert result.links["slim"] == ("b1-s1", "s1", "short", "s2", "b2-s2")
+    assert result.value == pytest.approx(math.sqrt(2) * 202.1, rel=1e-9)
