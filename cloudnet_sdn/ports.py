@@ -51,7 +51,11 @@ class PlannedTask:
 
 @dataclass(frozen=True)
 class Task:
-    """A planned task as the store has it: with an id, its CloudNet and what the shell answered."""
+    """A planned task as the store has it: with an id, its CloudNet and what the shell answered.
+
+    `confirmed` tells whether it has been made permanent, `applied` whether changing in place
+    what stands has been begun.
+    """
 
     id: int
     cloudnet: CloudnetId
@@ -60,6 +64,8 @@ class Task:
     elements: tuple[str, ...]
     spec: Json
     answer: Json = field(default_factory=dict)
+    confirmed: bool = False
+    applied: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class Plan:
         elements: the substrate elements of this plugin's types that the mapping uses.
         options: the offer's options, `hold_s` among them.
         key: what the tasks' keys begin with, `KEY.ELEMENT`: the CloudNet's id, with a number
-            from its offer's second round on.
+            from its second round on.
     """
 
     cloudnet: CloudnetId
@@ -182,6 +188,33 @@ class Withdrawing(Protocol):
 
     def withdraw(self, task: Task) -> None:
         """End what `make` waits for, from another thread. Raises Transient, Refused."""
+
+
+@runtime_checkable
+class Changing(Protocol):
+    """A plugin that can change in place what stands; others make the new beside the old."""
+
+    def successor(self, old: Task, new: PlannedTask) -> PlannedTask | None:
+        """`new` as a change of what `old` stands for, under its key; None where it can't be. Pure.
+
+        Its `spec` is that of `old` where nothing changes.
+        """
+
+    def stage(self, task: Task, old: Task) -> Json:
+        """Hold what the change takes; until `apply`, what stands works whole as `old` says.
+
+        Raises as `make`.
+        """
+
+    def apply(self, task: Task) -> Json:
+        """Make it be as `task` says, for good; idempotent. Raises as `make`."""
+
+    def revert(self, task: Task, old: Task) -> Json | None:
+        """Make it be as `old` says, whatever had come of `stage` and `apply`; idempotent.
+
+        Answers what the store is to keep of `old` from then on, None for what it has.
+        Raises Transient.
+        """
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from mip.errors import UnknownObjectiveError, WrongObjectiveError
-from mip.instance.capacity import used
+from mip.instance.capacity import used_in
 from mip.instance.features import number
 from mip.problem.amounts import MBPS, PIECE
 from mip.problem.statement import Objective, Problem, Weights
@@ -77,7 +77,7 @@ class Compact:
 
     def weights(self, problem: Problem) -> Weights:
         """One for each host newly in use."""
-        busy = used(problem.substrate, problem.embedded).hosts
+        busy = used_in(problem).hosts
         there = frozenset(h for h in busy if h in problem.substrate.elements)
         return Weights(open=lambda host: float(host.id not in there), constant=float(len(there)))
 

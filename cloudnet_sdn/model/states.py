@@ -10,7 +10,7 @@ import enum
 
 
 class OfferState(enum.StrEnum):
-    """Where the negotiation of one creation stands (contract, "An offer")."""
+    """Where the negotiation of one generation stands (contract, "An offer")."""
 
     WORKING = "working"
     HELD = "held"
@@ -20,6 +20,19 @@ class OfferState(enum.StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     FAILED = "failed"
+
+
+class OfferKind(enum.StrEnum):
+    """What an offer negotiates."""
+
+    CREATION = "creation"
+    """A new CloudNet."""
+    REPLACEMENT = "replacement"
+    """A CloudNet that is held, to be another one."""
+    MODIFICATION = "modification"
+    """The next generation of a CloudNet that stands."""
+    MENDING = "mending"
+    """The same, by the role itself."""
 
 
 class CloudnetState(enum.StrEnum):

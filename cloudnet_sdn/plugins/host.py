@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from cloudnet_sdn.plugins.agents import Agents, agents_of
 from cloudnet_sdn.plugins.calls import beyond, shell
@@ -53,6 +54,26 @@ class HostPlugin:
     def confirm(self, task: Task) -> Json:
         """Nothing more to do: what is made stays."""
         return task.answer
+
+    def successor(self, old: Task, new: PlannedTask) -> PlannedTask:
+        """The VNode where it is, with other resources or ports."""
+        return replace(new, spec={**new.spec, "key": old.spec["key"]})
+
+    def stage(self, task: Task, old: Task) -> Json:
+        """What is merely held is changed at once; what runs, not yet: the room is reserved."""
+        return old.answer if old.confirmed else self.make(task)
+
+    def apply(self, task: Task) -> Json:
+        """Have the VNode be as it is to be."""
+        return self.make(task)
+
+    def revert(self, task: Task, old: Task) -> Json | None:
+        """Have the VNode be as it was, where it has been touched."""
+        if old.confirmed and not task.applied:
+            return None
+        with shell(task.target, task.elements):
+            self._agents.call(old.target, "vnode.put", old.spec["key"], old.spec["vnode"])
+        return None
 
     def remove(self, task: Task) -> None:
         """Have the VNode and its ports removed."""

@@ -6,6 +6,7 @@ The controller adds nothing of its own: ends, links and tags come from the mappi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cloudnet_sdn.model.settings import Timing
@@ -68,6 +69,26 @@ class OpenFlowPlugin:
     def confirm(self, task: Task) -> Json:
         """Nothing more to do: what is made stays."""
         return task.answer
+
+    def successor(self, old: Task, new: PlannedTask) -> PlannedTask:
+        """The VLink with another bandwidth, path or tags."""
+        return replace(new, spec={**new.spec, "key": old.spec["key"]})
+
+    def stage(self, task: Task, old: Task) -> Json:
+        """What is merely held is changed at once; what carries, not yet: links are reserved."""
+        return old.answer if old.confirmed else self.make(task)
+
+    def apply(self, task: Task) -> Json:
+        """Have the VLink be as it is to be; the controller builds before it breaks."""
+        return self.make(task)
+
+    def revert(self, task: Task, old: Task) -> Json | None:
+        """Have the VLink be as it was, where it has been touched."""
+        if old.confirmed and not task.applied:
+            return None
+        with shell(TARGET, task.elements):
+            self._call("vlinks.put", old.spec["key"], old.spec["vlink"])
+        return None
 
     def remove(self, task: Task) -> None:
         """Have its flows removed."""

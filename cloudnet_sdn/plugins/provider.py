@@ -6,10 +6,11 @@ graph negotiated with one of them. A VNP looks like a PIP from above, so this se
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import time
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,7 +30,14 @@ from cloudnet_sdn.ports import (
     Task,
     Transient,
 )
-from cloudnet_sdn.wire.faults import CloudnetError, Conflict, NotFound
+from cloudnet_sdn.wire.faults import (
+    BadRequest,
+    CloudnetError,
+    Conflict,
+    Forbidden,
+    NotFound,
+    TooLarge,
+)
 from mip.problem.statement import Code, Reason
 from rdl.errors import RdlError
 from rdl.federation import partition
@@ -108,9 +116,13 @@ class ProviderPlugin:
 
     def make(self, task: Task) -> Json:
         """Have the partial graph held (paper, section 5.5); a lost answer is asked for again."""
+        return self._held(task, partial(self._request, task))
+
+    def _held(self, task: Task, ask: Callable[..., Json]) -> Json:
+        """What the store keeps of an offer that `ask` gets, once it is held."""
         sent = self._clock.now()
         with provider(task.target, task.elements):
-            offer = self._request(task, hold_s=self._hold_s(task), wait_s=_WAIT_S)
+            offer = ask(hold_s=self._hold_s(task), wait_s=_WAIT_S)
             deadline = sent + dt.timedelta(seconds=self._timing.shell_s)
             while offer["state"] == "working":
                 if self._clock.now() > deadline:
@@ -150,6 +162,83 @@ class ProviderPlugin:
         if offer["state"] != "confirmed":
             raise Refused(_reasons(task, offer))
         return {**task.answer, "lease_until": str(offer["lease_until"])}
+
+    # -- changing
+
+    def successor(self, old: Task, new: PlannedTask) -> PlannedTask:
+        """The part that the provider has, changed; under the name it has there."""
+        graph = load_graph(str(new.spec["graph"]))
+        named = dump(dataclasses.replace(graph, name=str(old.spec["key"])))
+        if named == old.spec["graph"]:
+            return dataclasses.replace(new, spec=old.spec)
+        return dataclasses.replace(new, spec={**new.spec, "key": old.spec["key"], "graph": named})
+
+    def stage(self, task: Task, old: Task) -> Json:
+        """Have the changed part held, beside what is confirmed or in place of what is held."""
+        return self._held(task, partial(self._request_change, task, old))
+
+    def apply(self, task: Task) -> Json:
+        """Have the change confirmed."""
+        return self.confirm(task)
+
+    def revert(self, task: Task, old: Task) -> Json | None:
+        """Have the change cancelled; where it is in force already, have it changed back."""
+        try:
+            with provider(task.target, task.elements):
+                return self._take_back(task, old)
+        except Refused as exc:
+            raise Transient(str(exc)) from exc
+
+    def _request_change(self, task: Task, old: Task, *, hold_s: float, wait_s: float) -> Json:
+        options = {"hold_s": hold_s, "wait_s": wait_s, "until": self._until(task)}
+        identifier, graph = task.spec["request_id"], task.spec["graph"]
+        if not old.confirmed:
+            options["replaces"] = old.answer["offer"]
+            asked: Json = self._call(task.target, "negotiation.request", identifier, graph, options)
+            return asked
+        if task.spec["replaces"]:
+            options["replaces"] = task.spec["replaces"]
+        changed: Json = self._call(
+            task.target, "negotiation.modify", identifier, old.answer["cloudnet"], graph, options
+        )
+        return changed
+
+    def _take_back(self, task: Task, old: Task) -> Json | None:
+        answer: Json = task.answer
+        if "offer" not in answer:
+            try:
+                answer = self._request_change(task, old, hold_s=1.0, wait_s=0.0)
+            except (BadRequest, Conflict, Forbidden, NotFound, TooLarge):
+                return None  # it never came to be
+        if old.confirmed:
+            try:
+                self._call(task.target, "negotiation.cancel", answer["offer"])
+            except Conflict:
+                self._change_back(task, old)
+            return None
+        if answer.get("state", "held") != "held":
+            self._call(task.target, "negotiation.cancel", answer["offer"])
+            return None  # what was held before still is
+        back = dataclasses.replace(task, spec={**old.spec, "request_id": _again(task)}, answer={})
+        held = dataclasses.replace(old, answer=answer)
+        return self._held(back, partial(self._request_change, back, held))
+
+    def _change_back(self, task: Task, old: Task) -> None:
+        """The provider has confirmed what isn't to be: have it be as before, for good."""
+        options = {"hold_s": self._timing.margin_s + 1.0, "wait_s": _WAIT_S}
+        offer = self._call(
+            task.target,
+            "negotiation.modify",
+            _again(task),
+            old.answer["cloudnet"],
+            old.spec["graph"],
+            options,
+        )
+        if offer["state"] == "working":
+            raise Transient(f"{task.target} is still changing it back")
+        self._call(task.target, "negotiation.confirm", offer["offer"])
+
+    # -- removal
 
     def remove(self, task: Task) -> None:
         """Cancel the hold, or release what was confirmed; done once the provider has given it back.
@@ -274,10 +363,7 @@ class ProviderPlugin:
         return min(HOLD_LONGEST_S, longer)
 
     def _request(self, task: Task, *, hold_s: float, wait_s: float) -> Json:
-        until = parse_time(task.spec["until"]) + dt.timedelta(seconds=self._timing.margin_s)
-        options: Json = {"hold_s": hold_s, "wait_s": wait_s, "until": timestamp(until)}
-        if task.spec["replaces"]:
-            options["replaces"] = task.spec["replaces"]
+        options: Json = {"hold_s": hold_s, "wait_s": wait_s, "until": self._until(task)}
         offer: Json = self._call(
             task.target,
             "negotiation.request",
@@ -287,12 +373,21 @@ class ProviderPlugin:
         )
         return offer
 
+    def _until(self, task: Task) -> str:
+        until = parse_time(task.spec["until"]) + dt.timedelta(seconds=self._timing.margin_s)
+        return timestamp(until)
+
     def _call(self, name: str, method: str, *args: Any, timeout_s: float | None = None) -> Any:
         try:
             peer = self._peers[name]
         except KeyError:
             raise Transient(f"{name} is no provider of the configuration") from None
         return peer.call(method, *args, timeout_s=timeout_s or self._timing.shell_s)
+
+
+def _again(task: Task) -> str:
+    """The request id of having a change taken back."""
+    return str(uuid.uuid5(_REQUESTS, f"{task.spec['request_id']} back"))
 
 
 def split(plan: Plan) -> partition.Plan:

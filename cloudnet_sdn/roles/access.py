@@ -78,7 +78,7 @@ class Access:
 
     def vnodes(self, conn: sa.Connection, cloudnet: str) -> list[tuple[Entry, list[str]]]:
         """The tasks that run a CloudNet's VNodes, each with those it runs."""
-        offer = offers.of_cloudnet(conn, cloudnet)
+        offer = offers.shown(conn, cloudnet)
         text = None if offer is None else offers.graph(conn, offer.id, GraphLayer.OL1)
         if text is None:
             return []

@@ -25,7 +25,7 @@ from cloudnet_sdn.wire.identity import Caller
 from cloudnet_sdn.wire.rpc import Method
 from rdl.language.dump import dump
 
-CAPABILITIES = ("create", "choices", "replaces", "renew", "history", "drain", "load")
+CAPABILITIES = ("create", "modify", "choices", "replaces", "renew", "history", "drain", "load")
 
 
 class Facade:
@@ -76,6 +76,12 @@ class Facade:
     def request(self, caller: Caller, request_id: str, graph: str, options: Json) -> Json:
         """Stage one (paper, section 5.1)."""
         return self._offer(self._negotiation.request(caller, request_id, graph, options))
+
+    def modify(
+        self, caller: Caller, request_id: str, cloudnet: str, graph: str, options: Json
+    ) -> Json:
+        """Stage one of a change."""
+        return self._offer(self._negotiation.modify(caller, request_id, cloudnet, graph, options))
 
     def offer(self, caller: Caller, offer: str) -> Json:
         """An offer as it stands."""
@@ -209,6 +215,12 @@ class Facade:
                     self.request,
                     ("struct", "string", "string", "struct"),
                     "Stage one: (request_id, graph, options) is embedded provisionally and held.",
+                ),
+                (
+                    "negotiation.modify",
+                    self.modify,
+                    ("struct", "string", "string", "string", "struct"),
+                    "Stage one of a change: (request_id, cloudnet, graph, options) is held.",
                 ),
                 (
                     "negotiation.offer",

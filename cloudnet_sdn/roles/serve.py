@@ -100,7 +100,7 @@ class Role:
         self.effects = Effects(store, self.registry, clock, settings.timing)
         access = Access(store, self.registry, settings)
         self._observing = Observer(store, self.registry, settings.timing)
-        reserving = Reservations(store, self.mapping, self.effects, settings)
+        reserving = Reservations(store, self.registry, self.mapping, self.effects, settings)
         working = StageOne(
             store=store,
             mapping=self.mapping,

@@ -10,12 +10,18 @@ import sqlalchemy as sa
 
 from cloudnet_sdn.model.states import LIVE, CloudnetState, cloudnet_before
 from cloudnet_sdn.ports import CloudnetId
-from cloudnet_sdn.store.schema import cloudnets, history
+from cloudnet_sdn.store.schema import cloudnets, history, names
 
 
 @dataclass(frozen=True, slots=True)
 class Cloudnet:
-    """A CloudNet as stored; `expires` is the end of its lease."""
+    """A CloudNet as stored.
+
+    Attributes:
+        expires: the end of its lease.
+        generation: the round in force, 0 while there is none.
+        offer: the offer whose round that is, '' while there is none.
+    """
 
     id: CloudnetId
     owner: str
@@ -23,6 +29,8 @@ class Cloudnet:
     state: CloudnetState
     expires: dt.datetime
     created: dt.datetime
+    generation: int = 0
+    offer: str = ""
 
     @property
     def live(self) -> bool:
@@ -48,17 +56,19 @@ def _cloudnet(row: sa.Row[tuple[object, ...]]) -> Cloudnet:
         CloudnetState(row.state),
         row.expires,
         row.created,
+        row.generation,
+        row.offer,
     )
 
 
 def insert(conn: sa.Connection, cloudnet: Cloudnet) -> None:
     """Add a live one; the owner's name must be free (else `IntegrityError`)."""
+    take_name(conn, cloudnet.owner, cloudnet.name, cloudnet.id)
     conn.execute(
         cloudnets.insert().values(
             id=cloudnet.id,
             owner=cloudnet.owner,
             name=cloudnet.name,
-            live=cloudnet.name,
             state=cloudnet.state.value,
             expires=cloudnet.expires,
             created=cloudnet.created,
@@ -85,13 +95,41 @@ def lock(conn: sa.Connection, cloudnet: str) -> Cloudnet | None:
 
 def named(conn: sa.Connection, owner: str, name: str) -> Cloudnet | None:
     """The owner's live one of that name, else the youngest that had it."""
+    holder = conn.scalar(
+        sa.select(names.c.cloudnet).where(names.c.owner == owner, names.c.name == name)
+    )
+    if holder is not None:
+        return get(conn, holder)
     row = conn.execute(
         sa.select(cloudnets)
         .where(cloudnets.c.owner == owner, cloudnets.c.name == name)
-        .order_by(cloudnets.c.live.is_(None), cloudnets.c.created.desc())
+        .order_by(cloudnets.c.created.desc())
         .limit(1)
     ).first()
     return None if row is None else _cloudnet(row)
+
+
+def take_name(conn: sa.Connection, owner: str, name: str, cloudnet: str) -> None:
+    """Give a CloudNet a name; nobody else of the owner's may have it (else `IntegrityError`).
+
+    Only a request takes names, and only it can fail for one.
+    """
+    mine = conn.scalar(
+        sa.select(names.c.cloudnet).where(names.c.owner == owner, names.c.name == name)
+    )
+    if mine != cloudnet:
+        conn.execute(names.insert().values(owner=owner, name=name, cloudnet=cloudnet))
+
+
+def keep_name(conn: sa.Connection, cloudnet: str, name: str) -> None:
+    """Go by `name`, which it has taken, and free what else it is called."""
+    conn.execute(names.delete().where(names.c.cloudnet == cloudnet, names.c.name != name))
+    conn.execute(cloudnets.update().where(cloudnets.c.id == cloudnet).values(name=name))
+
+
+def free_names(conn: sa.Connection, cloudnet: str) -> None:
+    """Let others have its names."""
+    conn.execute(names.delete().where(names.c.cloudnet == cloudnet))
 
 
 def of_owner(conn: sa.Connection, owner: str) -> list[Cloudnet]:
@@ -126,8 +164,6 @@ def step(
 ) -> bool:
     """Move to `state` where the state machine allows it; whether it did."""
     values: dict[str, object] = {"state": state.value}
-    if state not in LIVE:
-        values["live"] = None
     if expires is not None:
         values["expires"] = expires
     done = conn.execute(
@@ -138,20 +174,25 @@ def step(
         )
         .values(**values)
     )
+    if done.rowcount and state not in LIVE:
+        free_names(conn, cloudnet)
     return bool(done.rowcount)
 
 
-def give_up_name(conn: sa.Connection, cloudnet: str) -> None:
-    """Free the name for the one that replaces it."""
-    conn.execute(cloudnets.update().where(cloudnets.c.id == cloudnet).values(live=None))
+def next_round(conn: sa.Connection, cloudnet: str) -> int:
+    """A number that no round of this CloudNet has had."""
+    conn.execute(
+        cloudnets.update().where(cloudnets.c.id == cloudnet).values(rounds=cloudnets.c.rounds + 1)
+    )
+    return int(conn.scalar(sa.select(cloudnets.c.rounds).where(cloudnets.c.id == cloudnet)) or 0)
 
 
-def take_back_name(conn: sa.Connection, cloudnet: str) -> None:
-    """Have the name again that was given up in vain, while it is live."""
+def put_in_force(conn: sa.Connection, cloudnet: str, generation: int, offer: str) -> None:
+    """The generation that `offer` came to is the CloudNet from now on."""
     conn.execute(
         cloudnets.update()
-        .where(cloudnets.c.id == cloudnet, cloudnets.c.state.in_([s.value for s in LIVE]))
-        .values(live=cloudnets.c.name)
+        .where(cloudnets.c.id == cloudnet)
+        .values(generation=generation, offer=offer)
     )
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from cloudnet_sdn.model.states import OfferState, Wanted, before
+from cloudnet_sdn.model.states import SETTLED, OfferKind, OfferState, Wanted, before
 from cloudnet_sdn.ports import CloudnetId, Json, OfferId
-from cloudnet_sdn.store.schema import graphs, offers, tasks
+from cloudnet_sdn.store.schema import cloudnets, graphs, offers, tasks
 
 
 class GraphLayer(enum.StrEnum):
@@ -25,9 +25,13 @@ class GraphLayer(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Offer:
-    """The negotiation of one creation, as stored.
+    """The negotiation of one generation of a CloudNet, as stored.
 
     Attributes:
+        kind: what it negotiates.
+        round: the round it came to, or is in.
+        kept: what it keeps of the generation before: ids of tasks and of tags; and the round
+            of its own that this one is to take the place of.
         expires: the hold's end, None until it is held.
         lease_until: the end of the lease that confirming would begin.
     """
@@ -46,6 +50,29 @@ class Offer:
     currency: str = ""
     reasons: tuple[Mapping[str, str], ...] = ()
     choices: Mapping[str, Any] = field(default_factory=dict)
+    kind: OfferKind = OfferKind.CREATION
+    round: int = 0
+    kept: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kept_tasks(self) -> Sequence[int]:
+        """The tasks it keeps."""
+        return list(self.kept.get("tasks", []))
+
+    @property
+    def kept_tags(self) -> Sequence[int]:
+        """The tags it keeps."""
+        return list(self.kept.get("tags", []))
+
+    @property
+    def rounds(self) -> frozenset[int]:
+        """Its rounds that are whole or worked on."""
+        return frozenset([self.round, *self.kept.get("rounds", [])])
+
+    @property
+    def replaces(self) -> str:
+        """The offer whose hold it takes over, '' for none."""
+        return str(self.options.get("replaces", ""))
 
 
 def _offer(row: sa.Row[tuple[object, ...]]) -> Offer:
@@ -64,6 +91,9 @@ def _offer(row: sa.Row[tuple[object, ...]]) -> Offer:
         currency=row.currency,
         reasons=tuple(row.reasons),
         choices=row.choices,
+        kind=OfferKind(row.kind),
+        round=row.round,
+        kept=row.kept or {},
     )
 
 
@@ -85,6 +115,9 @@ def insert(conn: sa.Connection, offer: Offer) -> None:
             reasons=list(offer.reasons),
             choices=dict(offer.choices),
             created=offer.created,
+            kind=offer.kind.value,
+            round=offer.round,
+            kept=dict(offer.kept),
         )
     )
 
@@ -103,12 +136,32 @@ def requested(conn: sa.Connection, owner: str, request_id: str) -> Offer | None:
     return None if row is None else _offer(row)
 
 
-def of_cloudnet(conn: sa.Connection, cloudnet: str) -> Offer | None:
-    """The youngest offer of a CloudNet."""
+def unsettled(conn: sa.Connection, cloudnet: str) -> list[Offer]:
+    """Those of a CloudNet that haven't come to their end, oldest first."""
+    rows = conn.execute(
+        sa.select(offers)
+        .where(
+            offers.c.cloudnet == cloudnet,
+            offers.c.state.not_in([s.value for s in SETTLED]),
+        )
+        .order_by(offers.c.created, offers.c.id)
+    )
+    return [_offer(row) for row in rows]
+
+
+def shown(conn: sa.Connection, cloudnet: str) -> Offer | None:
+    """The one whose graphs show what a CloudNet is: in force, else held, else the youngest."""
+    in_force = conn.scalar(sa.select(cloudnets.c.offer).where(cloudnets.c.id == cloudnet))
+    if in_force:
+        return get(conn, in_force)
     row = conn.execute(
         sa.select(offers)
         .where(offers.c.cloudnet == cloudnet)
-        .order_by(offers.c.created.desc())
+        .order_by(
+            offers.c.state.in_([OfferState.HELD.value, OfferState.CONFIRMING.value]).desc(),
+            offers.c.created.desc(),
+            offers.c.id.desc(),
+        )
         .limit(1)
     ).first()
     return None if row is None else _offer(row)
@@ -150,21 +203,30 @@ def graph(conn: sa.Connection, offer: str, layer: GraphLayer) -> str | None:
     )
 
 
-def in_use(conn: sa.Connection, *, without: str = "") -> list[tuple[OfferId, str, str]]:
+def in_round(conn: sa.Connection, offer: str, round_: int, kept: Json) -> None:
+    """Note the round that an offer is in, and what that keeps of the generation before."""
+    conn.execute(offers.update().where(offers.c.id == offer).values(round=round_, kept=kept))
+
+
+def keep(conn: sa.Connection, offer: str, kept: Mapping[str, Any]) -> None:
+    """Note what an offer's generation keeps of another's."""
+    conn.execute(offers.update().where(offers.c.id == offer).values(kept=dict(kept)))
+
+
+def in_use(conn: sa.Connection) -> list[tuple[OfferId, str, str]]:
     """(offer, OL1, ML) of every offer that may still use the substrate.
 
-    Those are the ones with a task that isn't known to be absent; `without` names an offer
-    whose use is to count as free.
+    Those are the ones with a task that isn't known to be absent, and those in force.
     """
     active = (
         sa.select(tasks.c.offer)
         .where(sa.or_(tasks.c.state != Wanted.ABSENT.value, tasks.c.wanted != Wanted.ABSENT.value))
-        .distinct()
+        .union(sa.select(cloudnets.c.offer).where(cloudnets.c.generation > 0))
     )
     rows = conn.execute(
-        sa.select(graphs.c.offer, graphs.c.layer, graphs.c.graph)
-        .where(graphs.c.offer.in_(active), graphs.c.layer != GraphLayer.OL0.value)
-        .where(graphs.c.offer != without)
+        sa.select(graphs.c.offer, graphs.c.layer, graphs.c.graph).where(
+            graphs.c.offer.in_(active), graphs.c.layer != GraphLayer.OL0.value
+        )
     )
     found: dict[str, dict[str, str]] = {}
     for row in rows:

@@ -65,13 +65,26 @@ cloudnets = sa.Table(
     sa.Column("id", sa.String(ID), primary_key=True),
     sa.Column("owner", sa.String(NAME), nullable=False),
     sa.Column("name", sa.String(NAME), nullable=False),
-    # The name while the CloudNet is live, else NULL: NULLs never collide in a unique index.
-    sa.Column("live", sa.String(NAME)),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("expires", Instant, nullable=False),
     sa.Column("created", Instant, nullable=False),
-    sa.UniqueConstraint("owner", "live"),
-    sa.Index(None, "state"),
+    # The generation in force is the round that its offer came to; 0 while there is none.
+    sa.Column("generation", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("offer", sa.String(ID), nullable=False, server_default=""),
+    # The last number that a round was given.
+    sa.Column("rounds", sa.Integer, nullable=False, server_default="0"),
+    sa.Index(None, "owner", "name"),
+    sa.Index(None, "state", "expires"),
+    **EXACT,
+)
+
+names = sa.Table(
+    "names",
+    metadata,
+    sa.Column("owner", sa.String(NAME), primary_key=True),
+    sa.Column("name", sa.String(NAME), primary_key=True),
+    sa.Column("cloudnet", sa.String(ID), nullable=False),
+    sa.Index(None, "cloudnet"),
     **EXACT,
 )
 
@@ -88,10 +101,18 @@ offers = sa.Table(
     sa.Column("expires", Instant),
     sa.Column("lease_until", Instant, nullable=False),
     sa.Column("price", sa.Double, nullable=False),
-    sa.Column("currency", sa.String(16), nullable=False),
+    sa.Column("currency", sa.String(64), nullable=False),
     sa.Column("reasons", sa.JSON, nullable=False),
     sa.Column("choices", sa.JSON, nullable=False),
     sa.Column("created", Instant, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False, server_default="creation"),
+    # The round it came to, or is in.
+    sa.Column("round", sa.Integer, nullable=False, server_default="0"),
+    # What of the generation before it keeps: {"tasks": [id], "tags": [id]}.
+    sa.Column("kept", sa.JSON),
+    # The process that works on it, and until when nobody else takes it up.
+    sa.Column("worked_by", sa.String(64), nullable=False, server_default=""),
+    sa.Column("worked_until", Instant),
     sa.UniqueConstraint("owner", "request_id"),
     sa.Index(None, "cloudnet"),
     sa.Index(None, "state", "expires"),
@@ -143,9 +164,40 @@ tasks = sa.Table(
     sa.Column("problem", sa.JSON, nullable=False),
     # Whether there is something left to do: wanted differs from state, or power from powered.
     sa.Column("open", sa.Boolean, nullable=False),
+    # The task whose thing this one changes in place, until it has.
+    sa.Column("succeeds", _SERIAL),
+    # The process that works on it, and until when nobody else takes it up.
+    sa.Column("claimed_by", sa.String(64), nullable=False, server_default=""),
+    sa.Column("claimed_until", Instant),
     sa.Index(None, "cloudnet", "round"),
+    sa.Index(None, "cloudnet", "wanted", "state"),
     sa.Index(None, "open", "due"),
     sa.Index(None, "plugin", "target"),
+    **EXACT,
+)
+
+usage = sa.Table(
+    "usage",
+    metadata,
+    sa.Column("cloudnet", sa.String(ID), primary_key=True),
+    sa.Column("round", sa.Integer, primary_key=True, autoincrement=False),
+    # A substrate element, an end point, or `pool NAME`.
+    sa.Column("holder", sa.String(NAME), primary_key=True),
+    sa.Column("resource", sa.String(64), primary_key=True),
+    # In small whole units; `store/usage.py` says which.
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Index(None, "holder"),
+    **EXACT,
+)
+
+observed = sa.Table(
+    "observed",
+    metadata,
+    sa.Column("task", _SERIAL, primary_key=True, autoincrement=False),
+    sa.Column("element", sa.String(NAME), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", LONG_TEXT, nullable=False),
+    sa.Column("seen", Instant, nullable=False),
     **EXACT,
 )
 
@@ -175,5 +227,70 @@ counters = sa.Table(
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
+    **EXACT,
+)
+
+identity = sa.Table(
+    "identity",
+    metadata,
+    # One row: whose store this is. Shells know the epoch, and obey no other one.
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("role", sa.String(NAME), nullable=False),
+    sa.Column("epoch", sa.String(64), nullable=False),
+    sa.Column("created", Instant, nullable=False),
+    **EXACT,
+)
+
+strangers = sa.Table(
+    "strangers",
+    metadata,
+    sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    sa.Column("plugin", sa.String(NAME), nullable=False),
+    sa.Column("target", sa.String(NAME), nullable=False),
+    sa.Column("key", sa.String(NAME), nullable=False),
+    sa.Column("seen", Instant, nullable=False),
+    sa.Column("removed", Instant),
+    sa.Index(None, "plugin", "target"),
+    **EXACT,
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("beat", Instant, nullable=False),
+    **EXACT,
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("holder", sa.String(64), nullable=False),
+    sa.Column("until", Instant, nullable=False),
+    **EXACT,
+)
+
+owners = sa.Table(
+    "owners",
+    metadata,
+    sa.Column("owner", sa.String(NAME), primary_key=True),
+    # The hour that `refusals` counts, in hours since 1970.
+    sa.Column("hour", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
+    **EXACT,
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    sa.Column("time", Instant, nullable=False),
+    sa.Column("caller", sa.String(NAME), nullable=False),
+    sa.Column("method", sa.String(64), nullable=False),
+    sa.Column("about", sa.String(NAME), nullable=False),
+    sa.Column("outcome", sa.String(64), nullable=False),
+    sa.Column("text", LONG_TEXT, nullable=False),
+    sa.Index(None, "time"),
     **EXACT,
 )

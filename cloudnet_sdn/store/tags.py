@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from cloudnet_sdn.store.offers import Offer
 from cloudnet_sdn.store.schema import tags
 
 Taken = Mapping[str, frozenset[int]]
 """The tags in use, by place."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Reservation:
     """The tag of one VLink at one place: a substrate link, a host's bridge or an end point."""
 
@@ -34,9 +35,29 @@ def reserve(
         conn.execute(tags.insert(), rows)
 
 
-def free(conn: sa.Connection, cloudnet: str, round_: int) -> None:
-    """Give back those of one round of a CloudNet."""
-    conn.execute(tags.delete().where(tags.c.cloudnet == cloudnet, tags.c.round == round_))
+def of_offer(conn: sa.Connection, offer: Offer) -> dict[int, Reservation]:
+    """What an offer's generation has, by id: its own, and what it keeps of another's."""
+    own = sa.and_(tags.c.cloudnet == offer.cloudnet, tags.c.round == offer.round)
+    rows = conn.execute(sa.select(tags).where(sa.or_(own, tags.c.id.in_(offer.kept_tags))))
+    return {row.id: Reservation(row.link, row.tag, row.vlink) for row in rows}
+
+
+def put_in_force(conn: sa.Connection, offer: Offer) -> None:
+    """What an offer's generation keeps of another's is its own."""
+    conn.execute(tags.update().where(tags.c.id.in_(offer.kept_tags)).values(round=offer.round))
+
+
+def free(
+    conn: sa.Connection, cloudnet: str, *, rounds: Collection[int], kept: Collection[int]
+) -> None:
+    """Give back a CloudNet's, those of some rounds and those kept excepted."""
+    conn.execute(
+        tags.delete().where(
+            tags.c.cloudnet == cloudnet,
+            tags.c.round.not_in(list(rounds)),
+            tags.c.id.not_in(list(kept)),
+        )
+    )
 
 
 def taken(conn: sa.Connection) -> Taken:

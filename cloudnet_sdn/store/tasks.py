@@ -7,7 +7,7 @@ left to do; the reconciler looks at nothing else.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,12 @@ import sqlalchemy as sa
 
 from cloudnet_sdn.model.states import TaskState, Wanted, agrees
 from cloudnet_sdn.ports import CloudnetId, Json, OfferId, PlannedTask, Task
-from cloudnet_sdn.store.schema import tasks
+from cloudnet_sdn.store import offers
+from cloudnet_sdn.store.offers import Offer
+from cloudnet_sdn.store.schema import observed, tasks
+
+APPLIED = "applied"
+"""The mark in an answer that a change in place has been begun."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Entry:
         power: VNode id to what is wanted of it: `running`, `stopped` or `cycle-N`.
         powered: likewise, what has been brought about.
         problem: the reasons of a refusal, or what the last attempt said.
+        open: whether it is looked at for something left to do.
+        succeeds: the id of the task whose thing it is to change in place, until it has.
     """
 
     task: Task
@@ -41,6 +48,8 @@ class Entry:
     attempts: int
     due: dt.datetime
     problem: Json
+    succeeds: int | None = None
+    open: bool = True
 
     @property
     def id(self) -> int:
@@ -63,6 +72,8 @@ def _entry(row: sa.Row[tuple[object, ...]]) -> Entry:
             elements=tuple(row.elements),
             spec=row.spec,
             answer=row.answer,
+            confirmed=row.state == TaskState.CONFIRMED.value,
+            applied=bool(row.answer.get(APPLIED)),
         ),
         offer=OfferId(row.offer),
         round=row.round,
@@ -74,6 +85,8 @@ def _entry(row: sa.Row[tuple[object, ...]]) -> Entry:
         attempts=row.attempts,
         due=row.due,
         problem=row.problem,
+        succeeds=row.succeeds,
+        open=row.open,
     )
 
 
@@ -85,8 +98,20 @@ def plan(
     round_: int,
     planned: Iterable[PlannedTask],
     now: dt.datetime,
+    succeeding: Mapping[str, int] | None = None,
 ) -> None:
-    """Write the intent to bring these about."""
+    """Write the intent to bring these about.
+
+    Args:
+        conn: the transaction.
+        cloudnet: whose they are.
+        offer: the offer they are made for.
+        round_: the round they begin with.
+        planned: what is to be brought about.
+        now: the time.
+        succeeding: by key, the task whose thing one is to change in place.
+    """
+    after = succeeding or {}
     rows = [
         {
             "cloudnet": cloudnet,
@@ -106,6 +131,7 @@ def plan(
             "due": now,
             "problem": {},
             "open": True,
+            "succeeds": after.get(_whole_key(p.plugin, p.target, str(p.spec.get("key", "")))),
         }
         for p in planned
     ]
@@ -113,9 +139,25 @@ def plan(
         conn.execute(tasks.insert(), rows)
 
 
+def _whole_key(plugin: str, target: str, key: str) -> str:
+    return f"{plugin} {target} {key}"
+
+
+def whole_key(task: Task | PlannedTask) -> str:
+    """What tells a thing from all others: who keeps it, and by which key."""
+    return _whole_key(task.plugin, task.target, str(task.spec.get("key", "")))
+
+
 def forget(conn: sa.Connection, cloudnet: str) -> None:
-    """Drop a CloudNet's tasks: nothing is left of any of them."""
-    conn.execute(tasks.delete().where(tasks.c.cloudnet == cloudnet))
+    """Drop those of a CloudNet of which nothing is left."""
+    absent = sa.and_(
+        tasks.c.cloudnet == cloudnet,
+        tasks.c.wanted == Wanted.ABSENT.value,
+        tasks.c.state == TaskState.ABSENT.value,
+    )
+    gone = sa.select(tasks.c.id).where(absent)
+    conn.execute(observed.delete().where(observed.c.task.in_(gone)))
+    conn.execute(tasks.delete().where(absent))
 
 
 def get(conn: sa.Connection, task: int, *, lock: bool = False) -> Entry | None:
@@ -134,8 +176,111 @@ def of_cloudnet(conn: sa.Connection, cloudnet: str, round_: int | None = None) -
 
 
 def current(conn: sa.Connection, cloudnet: str) -> list[Entry]:
-    """Those of a CloudNet that are not on their way out."""
-    return [e for e in of_cloudnet(conn, cloudnet) if e.wanted is not Wanted.ABSENT]
+    """Those of the generation in force; where there is none, of what is held or worked on."""
+    offer = offers.shown(conn, cloudnet)
+    return [] if offer is None else of_offer(conn, offer)
+
+
+def of_offer(conn: sa.Connection, offer: Offer) -> list[Entry]:
+    """What an offer's generation consists of: its own tasks, and what it keeps of another's."""
+    query = sa.select(tasks).where(
+        tasks.c.cloudnet == offer.cloudnet, tasks.c.wanted != Wanted.ABSENT.value
+    )
+    kept = frozenset(offer.kept_tasks)
+    found = [_entry(row) for row in conn.execute(query.order_by(tasks.c.id))]
+    return [e for e in found if e.offer == offer.id or e.id in kept]
+
+
+def leaving(conn: sa.Connection, cloudnet: str) -> bool:
+    """Whether something of a CloudNet is yet to be removed."""
+    query = sa.select(tasks.c.id).where(
+        tasks.c.cloudnet == cloudnet,
+        tasks.c.wanted == Wanted.ABSENT.value,
+        # Not `!=`: an index knows ranges, and a large CloudNet is asked after with each task.
+        tasks.c.state.in_([s.value for s in TaskState if s is not TaskState.ABSENT]),
+    )
+    return conn.scalar(query.limit(1)) is not None
+
+
+def reverting(conn: sa.Connection, cloudnet: str) -> bool:
+    """Whether something of a CloudNet that was changed in place is yet to be changed back."""
+    rows = conn.execute(
+        sa.select(tasks).where(
+            tasks.c.cloudnet == cloudnet,
+            tasks.c.wanted == Wanted.ABSENT.value,
+            tasks.c.state != TaskState.ABSENT.value,
+            tasks.c.succeeds.is_not(None),
+        )
+    )
+    return any(_entry(row).task.applied for row in rows)
+
+
+def unstage(conn: sa.Connection, offer: Offer, now: dt.datetime) -> None:
+    """An offer comes to nothing: what is its own is removed, what it keeps is another's."""
+    _want(conn, Wanted.ABSENT, now, tasks.c.cloudnet == offer.cloudnet, tasks.c.offer == offer.id)
+
+
+def absorb(conn: sa.Connection, offer: Offer, before: int, now: dt.datetime) -> None:
+    """An offer's round takes the place of its round `before`, which came to a whole too.
+
+    What it changed in place is as if it had been changed from what stood before both.
+    """
+    mine = [e for e in of_offer(conn, offer) if e.offer == offer.id]
+    old = {e.id: e for e in mine if e.round == before and e.id not in offer.kept_tasks}
+    for entry in mine:
+        if entry.succeeds in old:
+            after = old.pop(entry.succeeds).succeeds
+            conn.execute(tasks.update().where(tasks.c.id == entry.id).values(succeeds=after))
+            _drop(conn, [int(entry.succeeds or 0)])
+    for some in _batches(old):
+        _want(conn, Wanted.ABSENT, now, tasks.c.id.in_(some))
+
+
+def put_in_force(
+    conn: sa.Connection, offer: Offer, before: Offer | None, wanted: Wanted, now: dt.datetime
+) -> None:
+    """An offer's generation is the CloudNet: what it doesn't keep of `before`'s goes.
+
+    What it changed in place is its own from now on. A thing that was changed, or a VNode that was
+    made anew elsewhere, keeps the power that was wanted of it.
+    """
+    kept = frozenset(offer.kept_tasks)
+    mine = of_offer(conn, offer)
+    old = [] if before is None else [e for e in of_offer(conn, before) if e.id not in kept]
+    power = {v: p for e in old for v, p in e.power.items()}
+    reached = {e.id: e.powered for e in old}
+    succeeded = set()
+    for entry in mine:
+        values: dict[str, Any] = {"succeeds": None, "offer": offer.id}
+        if entry.id not in kept:
+            inherited = {e: power[e] for e in entry.task.elements if e in power}
+            values["power"] = {**inherited, **entry.power}
+            if entry.succeeds is not None:
+                succeeded.add(entry.succeeds)
+                values["powered"] = {**reached.get(entry.succeeds, {}), **entry.powered}
+            left = {**entry.powered, **values.get("powered", {})} != values["power"]
+            if left:
+                values |= {"open": True, "due": now, "attempts": 0}
+        conn.execute(tasks.update().where(tasks.c.id == entry.id).values(**values))
+    _drop(conn, succeeded)
+    for some in _batches(e.id for e in old if e.id not in succeeded):
+        _want(conn, Wanted.ABSENT, now, tasks.c.id.in_(some))
+    ours = (tasks.c.cloudnet == offer.cloudnet, tasks.c.offer == offer.id)
+    _want(conn, wanted, now, *ours)
+
+
+def _drop(conn: sa.Connection, ids: Iterable[int]) -> None:
+    """Strike out what another task stands for now."""
+    for some in _batches(ids):
+        conn.execute(observed.delete().where(observed.c.task.in_(some)))
+        conn.execute(tasks.delete().where(tasks.c.id.in_(some)))
+
+
+def _batches(ids: Iterable[int], size: int = 500) -> Iterator[list[int]]:
+    """Few enough at a time for every database."""
+    every = list(ids)
+    for first in range(0, len(every), size):
+        yield every[first : first + size]
 
 
 def of_target(conn: sa.Connection, plugin: str, target: str) -> list[Entry]:
@@ -179,13 +324,25 @@ def want(
     rounds: Sequence[int] | None = None,
 ) -> int:
     """Change the intent of a CloudNet's tasks; what is to be absent stays so. How many changed."""
-    update = tasks.update().where(
-        tasks.c.cloudnet == cloudnet,
-        tasks.c.wanted.not_in([Wanted.ABSENT.value, wanted.value]),
-    )
+    which = [tasks.c.cloudnet == cloudnet]
     if rounds is not None:
-        update = update.where(tasks.c.round.in_(rounds))
+        which.append(tasks.c.round.in_(rounds))
+    return _want(conn, wanted, now, *which)
+
+
+def want_of(conn: sa.Connection, offer: Offer, wanted: Wanted, now: dt.datetime) -> int:
+    """Change the intent of what is an offer's own."""
+    which = (tasks.c.cloudnet == offer.cloudnet, tasks.c.offer == offer.id)
+    return _want(conn, wanted, now, *which)
+
+
+def _want(
+    conn: sa.Connection, wanted: Wanted, now: dt.datetime, *which: sa.ColumnElement[bool]
+) -> int:
     values: dict[str, Any] = {"wanted": wanted.value, "open": True, "due": now, "attempts": 0}
+    update = tasks.update().where(
+        *which, tasks.c.wanted.not_in([Wanted.ABSENT.value, wanted.value])
+    )
     return conn.execute(update.values(**values)).rowcount
 
 
@@ -246,6 +403,13 @@ def powered(conn: sa.Connection, entry: Entry, power: Mapping[str, str]) -> Entr
     """Write down which power states were brought about; answers as `outcome`."""
     now = get(conn, entry.id, lock=True)
     return None if now is None else _written(conn, replace(now, powered=power, problem={}))
+
+
+def rest(conn: sa.Connection, task: int) -> None:
+    """Nothing is left to do about a task, unless somebody has changed his mind meanwhile."""
+    now = get(conn, task, lock=True)
+    if now is not None and not _is_open(now):
+        conn.execute(tasks.update().where(tasks.c.id == task).values(open=False))
 
 
 def _written(conn: sa.Connection, entry: Entry) -> Entry:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from mip.problem.amounts import Exact, exact
-from mip.problem.statement import Embedded
+from mip.problem.statement import Embedded, Problem
 from rdl.graph import Element, Graph, Placement
 
 Key = tuple[str, str]
@@ -148,6 +148,17 @@ def used(substrate: Graph, embedded: Iterable[Embedded]) -> Use:
         backups.extend(use.backups)
         hosts |= use.hosts
     return Use(fixed, tuple(backups), frozenset(hosts))
+
+
+def used_in(problem: Problem) -> Use:
+    """What is used of a problem's substrate: by what is embedded, and by the sums it tells."""
+    use = used(problem.substrate, problem.embedded)
+    if not problem.taken and not problem.occupied:
+        return use
+    fixed = defaultdict(int, use.fixed)
+    for key, amount in problem.taken.items():
+        fixed[key] += exact(amount) if isinstance(amount, float) else amount
+    return Use(fixed, use.backups, use.hosts | problem.occupied)
 
 
 def used_by(substrate: Graph, one: Embedded) -> Use:

@@ -20,7 +20,7 @@ from mip.instance.capacity import (
     limits,
     link_demand,
     protection_of,
-    used,
+    used_in,
 )
 from mip.instance.carriers import Carriers
 from mip.instance.constraints import Rules, compile_rules, target_refusals
@@ -151,7 +151,7 @@ def compile_instance(problem: Problem, ground: Ground | None = None) -> Instance
     """
     ground = ground or Ground(problem.substrate, problem.unavailable)
     network = ground.network(problem.keep.values())
-    stock = Stock(ground.capacity, used(problem.substrate, problem.embedded))
+    stock = Stock(ground.capacity, used_in(problem))
     refusals = list(target_refusals(problem))
     points: dict[str, Point] = {}
     typed = cache(lambda kind: [v for v, e in network.nodes if hosts(e, kind)])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Protocol
 
 from rdl.graph import Element, Graph, MappingGraph, Scalar
@@ -80,6 +81,9 @@ class Problem:
         keep: VNodes whose host is fixed, as {vnode: host} (modification keeps what is unchanged).
         shown: the substrate ids that `on` and `not_on` may name, None for all. Any other id gets
             the same refusal whether or not it exists.
+        taken: amounts in use besides those of `embedded`, by holder (an element, an interface or
+            `pool NAME`) and resource. For who keeps sums instead of graphs.
+        occupied: hosts that carry VNodes besides those of `embedded`.
     """
 
     substrate: Graph
@@ -89,6 +93,8 @@ class Problem:
     unavailable: frozenset[str] = frozenset()
     keep: Mapping[str, str] = field(default_factory=dict)
     shown: frozenset[str] | None = None
+    taken: Mapping[tuple[str, str], int | float | Fraction] = field(default_factory=dict)
+    occupied: frozenset[str] = frozenset()
 
 
 def _nothing(_request: Element, _substrate: Element) -> float:

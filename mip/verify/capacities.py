@@ -32,6 +32,8 @@ class CapacityCheck(Check):
         count = _Count()
         for one in self.problem.embedded:
             self._count_embedded(one, count)
+        for owner, amount in self.problem.taken.items():
+            count.always[owner] += exact(amount)
         before = dict(count.always)
         mine = len(count.backups)
         self._count_own(count)

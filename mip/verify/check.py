@@ -12,9 +12,9 @@ from rdl.compare.match import satisfies
 from rdl.graph import Element, Graph, Scalar
 
 
-def exact(value: float) -> Fraction:
+def exact(value: float | Fraction) -> Fraction:
     """A number as it is written."""
-    return Fraction(value) if isinstance(value, int) else Fraction(repr(value))
+    return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
 
 
 @dataclass(frozen=True)

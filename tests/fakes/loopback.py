@@ -17,6 +17,7 @@ class Loopback:
     Attributes:
         down: whether it can't be reached.
         lost: methods whose next answers are lost after the work has been done, with how many.
+        refused: methods that are answered with a fault.
         calls: the methods called, in order.
     """
 
@@ -25,6 +26,7 @@ class Loopback:
         self.caller = caller
         self.down = False
         self.lost: dict[str, int] = {}
+        self.refused: dict[str, CloudnetError] = {}
         self.calls: list[str] = []
         self._lock = threading.Lock()
 
@@ -33,6 +35,8 @@ class Loopback:
             self.calls.append(method)
         if self.down or self.service is None:
             raise PeerAway("it can't be reached: connection refused")
+        if method in self.refused:
+            raise self.refused[method]
         body = self.service.dispatch(dump_call(method, args), self.caller)
         if self.lost.get(method, 0) > 0:
             self.lost[method] -= 1

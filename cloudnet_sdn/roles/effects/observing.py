@@ -26,6 +26,7 @@ UNKNOWN = Observation("unknown", "the part of the substrate that has it doesn't 
 _WORST_LAST = ("up", "running", "stopped", "pending", "starting", "stopping", "migrating")
 _BROKEN = frozenset({"failed", "degraded", "unknown"})
 _THREADS = 32
+_CHANGING = "modifying"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Sight:
     """A CloudNet as seen.
 
     Attributes:
-        state: stored, or `running` or `degraded` where that is what is seen.
+        state: stored, or `running` or `degraded` where that is what is seen; `modifying` while a
+            change of it is worked on or held.
         elements: by overlay element.
         vnodes: which of them are VNodes.
     """
@@ -64,17 +66,22 @@ class Observer:
         """See several at once, in the time that one takes."""
         entries: dict[str, list[Entry]] = {}
         overlays: dict[str, Graph] = {}
+        changing: set[str] = set()
         with self._store.read() as conn:
             for cloudnet in several:
                 current = tasks.current(conn, cloudnet.id)
-                offer = offers.of_cloudnet(conn, cloudnet.id) if current else None
+                offer = offers.shown(conn, cloudnet.id) if current else None
                 text = None if offer is None else offers.graph(conn, offer.id, GraphLayer.OL1)
                 if text is not None:
                     overlays[cloudnet.id] = documents.graph(text)
                     entries[cloudnet.id] = current
+                if cloudnet.generation and offers.unsettled(conn, cloudnet.id):
+                    changing.add(cloudnet.id)
         seen = self._seen([e for found in entries.values() for e in found])
         return [
-            _sight(c, overlays.get(c.id), seen.get(c.id, {})) if entries.get(c.id) else _unseen(c)
+            _sight(c, overlays.get(c.id), seen.get(c.id, {}), changes=c.id in changing)
+            if entries.get(c.id)
+            else _unseen(c)
             for c in several
         ]
 
@@ -115,12 +122,19 @@ def _unseen(cloudnet: Cloudnet) -> Sight:
     return Sight(cloudnet.state.value, {}, frozenset())
 
 
-def _sight(cloudnet: Cloudnet, overlay: Graph | None, seen: Mapping[str, Observation]) -> Sight:
+def _sight(
+    cloudnet: Cloudnet,
+    overlay: Graph | None,
+    seen: Mapping[str, Observation],
+    *,
+    changes: bool,
+) -> Sight:
     if overlay is None:
         return _unseen(cloudnet)
     vnodes = frozenset(e.id for e in overlay.nodes() if not e.is_stub)
     elements = {e: seen.get(e, UNKNOWN) for e in _own(overlay)}
-    return Sight(_state(cloudnet.state, elements, vnodes), elements, vnodes)
+    state = _state(cloudnet.state, elements, vnodes)
+    return Sight(_CHANGING if changes and state != "degraded" else state, elements, vnodes)
 
 
 def _under_way(entry: Entry, element: str, seen: Observation) -> Observation:

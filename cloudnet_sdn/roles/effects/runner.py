@@ -16,24 +16,25 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
 from cloudnet_sdn.model.reasons import as_json
 from cloudnet_sdn.model.settings import Timing
 from cloudnet_sdn.model.states import CloudnetState, TaskState, Wanted
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import (
+    Changing,
     Clock,
     CloudnetId,
     Json,
     NodePlugin,
+    OfferId,
     Plan,
     PlannedTask,
+    Plugin,
     Refused,
     Transient,
     Withdrawing,
 )
-from cloudnet_sdn.store import cloudnets, substrate, tags, tasks
+from cloudnet_sdn.store import cloudnets, generations, offers, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.tasks import Entry
 from mip.problem.statement import Code, Reason
@@ -148,14 +149,14 @@ class Effects:
 
     # -- effects
 
-    def make_all(self, cloudnet: CloudnetId, round_: int) -> Outcome:
-        """Bring about a round's tasks, all at once (paper, section 5.5).
+    def make_all(self, offer: OfferId) -> Outcome:
+        """Bring about the round that an offer is in, all at once (paper, section 5.5).
 
         Shells that are away are tried again for a while. The first refusal ends the waiting.
         """
         deadline = time.monotonic() + self._timing.hold_try_s
         while True:
-            entries = self._round(cloudnet, round_)
+            entries = self._round(offer)
             left = [e for e in entries if e.state is TaskState.PLANNED]
             if not left or any(e.state is TaskState.FAILED for e in entries):
                 return _outcome(entries)
@@ -169,7 +170,7 @@ class Effects:
             if pending:
                 # Others may have a say: give them a moment, so that all reasons are told.
                 concurrent.futures.wait(pending, timeout=1.0)
-            entries = self._round(cloudnet, round_)
+            entries = self._round(offer)
             waiting = [e for e in entries if e.state is TaskState.PLANNED]
             if pending or not waiting:
                 return _outcome(entries)
@@ -245,11 +246,18 @@ class Effects:
         for _ in range(_STEPS):
             step = None if entry is None else next_step(entry)
             if entry is None or step is None:
+                self._rest(entry)
                 return entry
             entry, waits = self._stepped(entry, step)
             if waits:
                 return entry
         return entry
+
+    def _rest(self, entry: Entry | None) -> None:
+        """Look no more at a task that has come to what was wanted."""
+        if entry is not None and entry.open:
+            with self._store.write() as conn:
+                tasks.rest(conn, entry.id)
 
     def _stepped(self, entry: Entry, step: Step) -> tuple[Entry | None, bool]:
         """Take a step; the task as it stands then, and whether it has to wait."""
@@ -269,43 +277,56 @@ class Effects:
 
     def _do(self, entry: Entry, step: Step) -> Entry | None:
         """Take a step, and write down what came of it; answers the task as it stands then."""
-        plugin = self._registry.get(entry.task.plugin)
-        now = self._clock.now()
         if step is Step.POWER:
             return self._power(entry)
-        answer: Json | None = None
-        if step is Step.MAKE:
-            answer, state = plugin.make(entry.task), TaskState.PRESENT
-        elif step is Step.CONFIRM:
-            answer, state = plugin.confirm(entry.task), TaskState.CONFIRMED
+        plugin = self._registry.get(entry.task.plugin)
+        old = None if entry.succeeds is None else self._stood(entry.succeeds)
+        if step is Step.REMOVE:
+            return self._removed(entry, plugin, old)
+        if old is not None and isinstance(plugin, Changing):
+            if step is Step.CONFIRM:
+                self._applying(entry)
+                answer = {**plugin.apply(entry.task), tasks.APPLIED: True}
+            else:
+                answer = plugin.stage(entry.task, old.task)
         else:
-            plugin.remove(entry.task)
-            state = TaskState.ABSENT
+            answer = (plugin.confirm if step is Step.CONFIRM else plugin.make)(entry.task)
+        state = TaskState.CONFIRMED if step is Step.CONFIRM else TaskState.PRESENT
         log.info("done step=%s key=%s target=%s", step, entry.key, entry.task.target)
         with self._store.write() as conn:
-            if state is TaskState.ABSENT:
-                cloudnets.lock(conn, entry.task.cloudnet)
-            after = tasks.outcome(conn, entry, state, answer=answer)
-            if state is TaskState.ABSENT:
-                self._gone(conn, entry, now)
-        return after
+            return tasks.outcome(conn, entry, state, answer=answer)
 
-    @staticmethod
-    def _gone(conn: sa.Connection, entry: Entry, now: dt.datetime) -> None:
-        """What the last absent task of a round, and of a CloudNet, sets free."""
-        cloudnet = entry.task.cloudnet
-        every = tasks.of_cloudnet(conn, cloudnet)
-        absent = [e.wanted is Wanted.ABSENT and e.state is TaskState.ABSENT for e in every]
-        if all(a for a, e in zip(absent, every, strict=True) if e.round == entry.round):
-            tags.free(conn, cloudnet, entry.round)
-            substrate.bump(conn)
-        if not all(absent):
-            return
-        if cloudnets.step(conn, cloudnet, CloudnetState.RELEASED):
-            cloudnets.record(conn, cloudnet, now, "released", "nothing of it is left")
-        found = cloudnets.get(conn, cloudnet)
-        if found is not None and not found.live:
-            tasks.forget(conn, cloudnet)
+    def _applying(self, entry: Entry) -> None:
+        """Note that what stands is changed from now on, so that it is changed back if need be."""
+        answer = {**entry.task.answer, tasks.APPLIED: True}
+        with self._store.write() as conn:
+            tasks.outcome(conn, entry, entry.state, answer=answer)
+
+    def _stood(self, task: int) -> Entry | None:
+        """The task whose thing another one changes in place, while it is to stay."""
+        with self._store.read() as conn:
+            entry = tasks.get(conn, task)
+        return None if entry is None or entry.wanted is Wanted.ABSENT else entry
+
+    def _removed(self, entry: Entry, plugin: Plugin, old: Entry | None) -> Entry | None:
+        """Leave nothing of a task; what it was to change in place is as it was."""
+        answer: Json | None = None
+        if old is not None and isinstance(plugin, Changing):
+            answer = plugin.revert(entry.task, old.task)
+        else:
+            plugin.remove(entry.task)
+        log.info("done step=%s key=%s target=%s", Step.REMOVE, entry.key, entry.task.target)
+        now = self._clock.now()
+        with self._store.write() as conn:
+            cloudnets.lock(conn, entry.task.cloudnet)
+            if old is not None and answer is not None:
+                tasks.outcome(conn, old, old.state, answer=answer)
+            after = tasks.outcome(conn, entry, TaskState.ABSENT)
+            cloudnet = entry.task.cloudnet
+            nothing_left = generations.tidy(conn, cloudnet)
+            if nothing_left and cloudnets.step(conn, cloudnet, CloudnetState.RELEASED):
+                cloudnets.record(conn, cloudnet, now, "released", "nothing of it is left")
+        return after
 
     def _power(self, entry: Entry) -> Entry | None:
         plugin = self._registry.get(entry.task.plugin)
@@ -345,9 +366,15 @@ class Effects:
 
     # -- looking
 
-    def _round(self, cloudnet: CloudnetId, round_: int) -> list[Entry]:
+    def _round(self, offer: OfferId) -> list[Entry]:
+        """What the round that an offer is in consists of, what it keeps included."""
         with self._store.read() as conn:
-            return tasks.of_cloudnet(conn, cloudnet, round_)
+            found = offers.get(conn, offer)
+            entries = [] if found is None else tasks.of_offer(conn, found)
+        if found is None:
+            return []
+        kept = frozenset(found.kept_tasks)
+        return [e for e in entries if e.round == found.round or e.id in kept]
 
 
 def _outcome(entries: Sequence[Entry]) -> Outcome:

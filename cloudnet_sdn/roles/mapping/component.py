@@ -10,7 +10,6 @@ import concurrent.futures
 import contextlib
 import logging
 from collections.abc import Mapping as MappingOf
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -32,16 +31,18 @@ from cloudnet_sdn.ports import (
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.mapping import agreement, federation, places, stubs
 from cloudnet_sdn.roles.mapping.health import Health
-from cloudnet_sdn.store import offers, substrate, tags
+from cloudnet_sdn.roles.mapping.standing import Standing, freed
+from cloudnet_sdn.store import substrate, tags, usage
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import Conflict
-from mip.instance.capacity import used
+from mip.instance.capacity import Key, used_by
+from mip.problem.amounts import Exact
 from mip.problem.statement import Code, Embedded, Options, Problem, Reason, Result, Status
 from mip.verify.verifier import verify
 from rdl.federation.aggregate import aggregate
 from rdl.federation.choices import offers as offers_of
 from rdl.federation.complete import NO_POLICY, Policy, complete
-from rdl.graph import Element, Graph, Interface, Range, Scalar
+from rdl.graph import Element, Graph, Interface, MappingGraph, Range, Scalar
 
 log = logging.getLogger(__name__)
 
@@ -55,19 +56,21 @@ class View:
 
     Attributes:
         substrate: the UL graph; of a VNP with what its providers offered.
-        embedded: what is on it; empty where the substrate tells what is left.
+        used: what is taken of it; nothing where the substrate tells what is left.
         unavailable: elements that may carry nothing new.
+        down: those of them that carry nothing at all.
         taken: tags in use by place.
         revision: the store's, to see later whether anything moved.
         away: providers that couldn't be asked.
     """
 
     substrate: Graph
-    embedded: tuple[Embedded, ...]
+    used: usage.Totals
     unavailable: frozenset[str]
     taken: tags.Taken
     revision: int
     away: tuple[Reason, ...] = ()
+    down: frozenset[str] = frozenset()
 
 
 class Mapping:
@@ -90,8 +93,12 @@ class Mapping:
 
     # -- the world
 
-    def view(self, *, without: str = "") -> View:
-        """The world now; `without` names an offer whose use counts as free.
+    def view(self, *, without: str = "", standing: Standing | None = None) -> View:
+        """The world now.
+
+        Args:
+            without: a CloudNet whose use counts as free.
+            standing: what it is, for brokers: their providers count it as used.
 
         Raises:
             Conflict: no substrate has been loaded.
@@ -102,12 +109,14 @@ class Mapping:
             drained = substrate.all_drained(conn)
             taken = tags.taken(conn)
             # A broker's providers tell what they have left, and whether they are there.
-            embedded = () if self._is_broker else self._embedded(conn, base, without)
+            used = usage.Totals() if self._is_broker else usage.totals(conn, without=without)
         whole, away = self.synchronised(base)
-        unavailable = drained
-        if not self._is_broker:
-            unavailable |= self._still_away() | self._down(base)
-        return View(whole, embedded, unavailable, taken, revision, away)
+        if self._is_broker:
+            if standing is not None:
+                whole = freed(whole, standing)
+            return View(whole, used, drained, taken, revision, away)
+        down = self._still_away() | self._down(base)
+        return View(whole, used, drained | down, taken, revision, away, down)
 
     def _still_away(self) -> frozenset[str]:
         """The shells that were away and are so now: one that is back is used at once."""
@@ -171,7 +180,7 @@ class Mapping:
         return aggregate(
             view.substrate,
             name=self._settings.name,
-            used=use_by_element(view.substrate, view.embedded),
+            used=use_by_element(view.substrate, view.used),
             unavailable=view.unavailable,
             grants=self.grants(view.substrate, caller),
         )
@@ -217,7 +226,8 @@ class Mapping:
         return Problem(
             substrate=view.substrate,
             request=complete(request, policy=self._policy, role=self._role),
-            embedded=view.embedded,
+            taken=view.used.amounts,
+            occupied=view.used.hosts,
             anchors=anchors.at,
             unavailable=view.unavailable | unavailable,
             keep=keep or {},
@@ -288,22 +298,29 @@ class Mapping:
         """Whether the mapping no longer fits, in the transaction that would reserve it."""
         if substrate.lock(conn) == view.revision or self._is_broker:
             return False
-        base = self.base(conn)
+        used = usage.totals(conn, without=without)
         now = replace(
             problem,
-            substrate=base,
-            embedded=self._embedded(conn, base, without),
+            substrate=self.base(conn),
+            taken=used.amounts,
+            occupied=used.hosts,
             unavailable=problem.unavailable | substrate.all_drained(conn),
         )
         return bool(verify(now, result))
 
-    def _embedded(self, conn: sa.Connection, base: Graph, without: str) -> tuple[Embedded, ...]:
-        found = []
-        for _, overlay_text, mapping_text in offers.in_use(conn, without=without):
-            overlay, mapping = documents.graph(overlay_text), documents.mapping(mapping_text)
-            at = stubs.anchors(overlay, base, name=self._settings.name, allowed=None).at
-            found.append(Embedded(overlay, mapping, at))
-        return tuple(found)
+    def takes(self, base: Graph, overlay: Graph, mapping: MappingGraph) -> dict[Key, Exact]:
+        """What an embedded graph takes of our substrate, by holder and resource."""
+        if self._is_broker:
+            return {}
+        at = stubs.anchors(overlay, base, name=self._settings.name, allowed=None).at
+        found = dict(used_by(base, Embedded(overlay, mapping, at)).fixed)
+        for vnode in overlay.nodes():
+            placed = mapping.mapping.get(vnode.id)
+            if placed is not None and not vnode.is_stub:
+                for host in placed.on[:1]:
+                    key = (host, usage.VNODES)
+                    found[key] = found.get(key, 0) + 1
+        return found
 
     @property
     def _is_broker(self) -> bool:
@@ -318,14 +335,11 @@ class Mapping:
         return NO_POLICY if self._is_broker else Policy()
 
 
-def use_by_element(
-    graph: Graph, embedded: Sequence[Embedded]
-) -> dict[tuple[str, str], int | float]:
+def use_by_element(graph: Graph, totals: usage.Totals) -> dict[tuple[str, str], int | float]:
     """What is used of each element and end point, for `rdl.federation.aggregate`.
 
     The use of a shared pool stands at the first of those that draw on it.
     """
-    use = used(graph, embedded)
     first: dict[tuple[str, str], str] = {}
     for element in graph.elements.values():
         holders: tuple[Element | Interface, ...] = (element, *element.interfaces)
@@ -333,8 +347,6 @@ def use_by_element(
             for resource, amount in holder.resources.items():
                 if amount.pool is not None:
                     first.setdefault((f"pool {amount.pool}", resource), holder.id)
-    found: dict[tuple[str, str], int | float] = {}
-    for key in use.fixed:
-        peak = use.peak(key)
-        found[(first.get(key, key[0]), key[1])] = float(peak)
-    return found
+    return {
+        (first.get(key, key[0]), key[1]): float(amount) for key, amount in totals.amounts.items()
+    }

@@ -13,19 +13,23 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloudnet_sdn.model.states import SETTLED, CloudnetState, OfferState, TaskState, Wanted
+from cloudnet_sdn.model.states import CloudnetState, OfferKind, OfferState, TaskState, Wanted
 from cloudnet_sdn.model.times import timestamp
 from cloudnet_sdn.ports import Clock, CloudnetId, OfferId
+from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.effects.runner import RUNNING, Effects, refusals
-from cloudnet_sdn.store import cloudnets, offers, tasks
+from cloudnet_sdn.store import cloudnets, generations, offers, tasks
 from cloudnet_sdn.store.engine import Store
-from cloudnet_sdn.store.offers import Offer
+from cloudnet_sdn.store.offers import GraphLayer, Offer
+from mip.problem.statement import Code
 
 _NEVER_WAS = frozenset(
     {OfferState.REFUSED, OfferState.FAILED, OfferState.EXPIRED, OfferState.CANCELLED}
 )
 """Ends of an offer that came to nothing: its name is free at once, whatever is still there."""
+
+_CHANGED = {OfferKind.MODIFICATION: "modified", OfferKind.MENDING: "mended"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Lifecycle:
         self._clock = clock
 
     def hold(self, offer_id: OfferId, hold: Hold) -> None:
-        """Everything is there; what the offer replaces is given up."""
+        """Everything is there; what the offer replaces is given up in the same step."""
         now = self._clock.now()
         with self._store.write() as conn:
             offer = _locked(conn, offer_id)
@@ -94,22 +98,27 @@ class Lifecycle:
                 reasons=list(hold.reasons),
                 choices=dict(hold.choices),
             )
-            if held:
+            if not held:
+                # Cancelled while it was worked on: what has been made since must go as well.
+                generations.unstage(conn, offer, now)
+            else:
                 text = f"until {timestamp(hold.expires)}"
                 cloudnets.record(conn, offer.cloudnet, now, "held", text)
-            else:
-                # Cancelled while it was worked on: what has been made since must go as well.
-                tasks.want(conn, offer.cloudnet, Wanted.ABSENT, now)
-                return
-        if offer.options.get("replaces"):
-            self.cancel(OfferId(offer.options["replaces"]), "another took its place")
+                self._take_over(conn, offer, now)
+        self._effects.kick(offer.cloudnet)
 
-    def _restore_replaced(self, conn: sa.Connection, offer: Offer) -> None:
-        """What was to be replaced stays held, under its name."""
-        replaced = offers.get(conn, str(offer.options.get("replaces", "")))
-        if replaced is not None:
-            cloudnets.give_up_name(conn, offer.cloudnet)
-            cloudnets.take_back_name(conn, replaced.cloudnet)
+    @staticmethod
+    def _take_over(conn: sa.Connection, offer: Offer, now: dt.datetime) -> None:
+        """What a held offer replaces is over."""
+        replaced = offers.get(conn, offer.replaces) if offer.replaces else None
+        if replaced is None or not offers.step(conn, replaced.id, OfferState.CANCELLED):
+            return
+        text = "another took its place"
+        cloudnets.record(conn, offer.cloudnet, now, "cancelled", text)
+        if offer.kind is OfferKind.REPLACEMENT:
+            _inherit(conn, offer, replaced, now)
+        else:
+            generations.unstage(conn, replaced, now)
 
     def cancel(self, offer_id: OfferId, text: str) -> None:
         """It isn't wanted any more."""
@@ -117,24 +126,44 @@ class Lifecycle:
         with self._store.write() as conn:
             offer = _locked(conn, offer_id)
             if offer is not None and offers.step(conn, offer_id, OfferState.CANCELLED):
-                self._let_go(conn, offer.cloudnet, now, "cancelled", text)
+                self._comes_to_nothing(conn, offer, now, "cancelled", text)
         self._interrupt(offer_id)
 
     def confirm(self, offer_id: OfferId) -> Offer | None:
         """Take the offer at its word, while it is held; answers it as it stands then."""
         now = self._clock.now()
+        withdrawn: list[Offer] = []
         with self._store.write() as conn:
             offer = _locked(conn, offer_id)
             if offer is None or offer.state is not OfferState.HELD:
                 return offer
             if offer.expires is not None and offer.expires <= now:
                 offers.step(conn, offer_id, OfferState.EXPIRED)
-                self._let_go(conn, offer.cloudnet, now, "expired", "it wasn't confirmed in time")
+                text = "it wasn't confirmed in time"
+                self._comes_to_nothing(conn, offer, now, "expired", text)
             else:
                 offers.step(conn, offer_id, OfferState.CONFIRMING)
-                tasks.want(conn, offer.cloudnet, Wanted.CONFIRMED, now)
+                withdrawn = self._refuse_heirs(conn, offer, now)
+                tasks.want_of(conn, offer, Wanted.CONFIRMED, now)
                 cloudnets.record(conn, offer.cloudnet, now, "confirming", "")
-            return offers.get(conn, offer_id)
+            found = offers.get(conn, offer_id)
+        for heir in withdrawn:
+            self._interrupt(heir.id)
+        return found
+
+    @staticmethod
+    def _refuse_heirs(conn: sa.Connection, offer: Offer, now: dt.datetime) -> list[Offer]:
+        """What was to take over a hold that is confirmed instead has nothing to take over."""
+        heirs = [o for o in offers.unsettled(conn, offer.cloudnet) if o.replaces == offer.id]
+        text = "the offer that it was to replace has been confirmed"
+        for heir in heirs:
+            reasons = [{"element": "", "code": Code.POLICY.value, "text": text}]
+            offers.step(conn, heir.id, OfferState.REFUSED, reasons=reasons)
+            cloudnets.record(conn, offer.cloudnet, now, "refused", text)
+            generations.unstage(conn, heir, now)
+        if heirs:
+            _keep_name(conn, offer)
+        return heirs
 
     def conclude(self, offer_id: OfferId) -> None:
         """Bring an offer from `confirming` to its end, if its tasks have come to theirs."""
@@ -143,94 +172,130 @@ class Lifecycle:
             offer = _locked(conn, offer_id)
             if offer is None or offer.state is not OfferState.CONFIRMING:
                 return
-            entries = tasks.current(conn, offer.cloudnet)
-            reasons = [r for e in entries for r in e.problem.get("reasons", []) if refusals(e)]
+            entries = tasks.of_offer(conn, offer)
+            own = [e for e in entries if e.offer == offer.id]
+            reasons = [r for e in own for r in e.problem.get("reasons", []) if refusals(e)]
             if reasons:
-                self._fail(conn, offer, reasons, now)
-            elif all(e.state is TaskState.CONFIRMED for e in entries):
+                self._end(conn, offer, OfferState.FAILED, reasons, now)
+            elif all(e.state is TaskState.CONFIRMED for e in own):
                 self._confirmed(conn, offer, now)
+            else:
+                return
+        self._effects.kick(offer.cloudnet)
 
     def _confirmed(self, conn: sa.Connection, offer: Offer, now: dt.datetime) -> None:
         offers.step(conn, offer.id, OfferState.CONFIRMED)
-        cloudnets.step(conn, offer.cloudnet, CloudnetState.READY, expires=offer.lease_until)
-        cloudnets.record(conn, offer.cloudnet, now, "confirmed", "")
+        found = cloudnets.get(conn, offer.cloudnet)
+        before = None if found is None or not found.offer else offers.get(conn, found.offer)
+        cloudnets.put_in_force(conn, offer.cloudnet, offer.round, offer.id)
+        if before is None:
+            cloudnets.step(conn, offer.cloudnet, CloudnetState.READY, expires=offer.lease_until)
+            cloudnets.record(conn, offer.cloudnet, now, "confirmed", "")
+        else:
+            if offer.options.get("until"):
+                cloudnets.renew(conn, offer.cloudnet, offer.lease_until)
+            cloudnets.record(conn, offer.cloudnet, now, _CHANGED[offer.kind], "")
+        generations.put_in_force(conn, offer, before, Wanted.CONFIRMED, now)
         if offer.options.get("start"):
             for entry, vnodes in self._access.vnodes(conn, offer.cloudnet):
-                tasks.want_power(conn, entry, dict.fromkeys(vnodes, RUNNING), now)
-                lines = [(v, "starting", "with the confirmation") for v in vnodes]
-                cloudnets.record_of(conn, offer.cloudnet, now, lines)
+                fresh = [v for v in vnodes if entry.power.get(v) != RUNNING]
+                if fresh:
+                    tasks.want_power(conn, entry, dict.fromkeys(fresh, RUNNING), now)
+                    lines = [(v, "starting", "with the confirmation") for v in fresh]
+                    cloudnets.record_of(conn, offer.cloudnet, now, lines)
 
     def expire(self, offer: Offer) -> None:
         """The hold is over."""
         now = self._clock.now()
         with self._store.write() as conn:
-            _locked(conn, offer.id)
-            if offers.step(conn, offer.id, OfferState.EXPIRED):
-                self._let_go(conn, offer.cloudnet, now, "expired", "it wasn't confirmed in time")
+            found = _locked(conn, offer.id)
+            if found is not None and offers.step(conn, offer.id, OfferState.EXPIRED):
+                text = "it wasn't confirmed in time"
+                self._comes_to_nothing(conn, found, now, "expired", text)
         self._effects.kick(offer.cloudnet)
 
     def refuse(self, offer_id: OfferId, reasons: list[Mapping[str, str]]) -> None:
         """It can't be embedded."""
-        self._end(offer_id, OfferState.REFUSED, reasons)
+        self._ends(offer_id, OfferState.REFUSED, reasons)
 
     def fail(self, offer_id: OfferId, reasons: list[Mapping[str, str]]) -> None:
         """It came to nothing, for no fault of the request."""
-        self._end(offer_id, OfferState.FAILED, reasons)
+        self._ends(offer_id, OfferState.FAILED, reasons)
 
-    def _end(self, offer_id: OfferId, state: OfferState, reasons: list[Mapping[str, str]]) -> None:
+    def _ends(self, offer_id: OfferId, state: OfferState, reasons: list[Mapping[str, str]]) -> None:
         now = self._clock.now()
         with self._store.write() as conn:
             offer = _locked(conn, offer_id)
             if offer is None:
                 return
-            if offers.step(conn, offer_id, state, reasons=reasons):
-                text = "; ".join(r["text"] for r in reasons)
-                self._let_go(conn, offer.cloudnet, now, state.value, text)
-                self._restore_replaced(conn, offer)
-            else:
+            if not self._end(conn, offer, state, reasons, now):
                 # Cancelled while it was worked on: what has been made since must go as well.
-                tasks.want(conn, offer.cloudnet, Wanted.ABSENT, now)
+                generations.unstage(conn, offer, now)
+        self._effects.kick(offer.cloudnet)
 
-    def _fail(
+    def _end(
         self,
         conn: sa.Connection,
         offer: Offer,
+        state: OfferState,
         reasons: list[Mapping[str, str]],
         now: dt.datetime,
+    ) -> bool:
+        """Refuse or fail an offer; whether it could be."""
+        done = offers.step(conn, offer.id, state, reasons=reasons)
+        if done:
+            text = "; ".join(r["text"] for r in reasons)
+            self._comes_to_nothing(conn, offer, now, state.value, text)
+        return done
+
+    def _comes_to_nothing(
+        self, conn: sa.Connection, offer: Offer, now: dt.datetime, event: str, text: str
     ) -> None:
-        offers.step(conn, offer.id, OfferState.FAILED, reasons=reasons)
-        self._let_go(conn, offer.cloudnet, now, "failed", "; ".join(r["text"] for r in reasons))
+        """An offer has ended without being confirmed: what stands besides it stays.
+
+        A CloudNet of which nothing stands is given back.
+        """
+        found = cloudnets.get(conn, offer.cloudnet)
+        others = offers.unsettled(conn, offer.cloudnet)
+        heir = next((o for o in others if o.replaces == offer.id), None)
+        stands = found is not None and found.generation
+        if not stands and not others:
+            self._let_go(conn, offer.cloudnet, now, event, text)
+            return
+        cloudnets.record(conn, offer.cloudnet, now, event, text)
+        if heir is not None and not stands and heir.round:
+            _inherit(conn, heir, offer, now)
+            return
+        generations.unstage(conn, offer, now)
+        if not stands:
+            _keep_name(conn, heir or others[0])
 
     def _let_go(
         self, conn: sa.Connection, cloudnet: str, now: dt.datetime, event: str, text: str
     ) -> None:
-        """Want nothing of a CloudNet any more."""
+        """Mark all of a CloudNet's tasks for removal."""
         cloudnets.record(conn, cloudnet, now, event, text)
         tasks.want(conn, cloudnet, Wanted.ABSENT, now)
-        every = tasks.of_cloudnet(conn, cloudnet)
-        if not every:
-            failed = event in (OfferState.REFUSED, OfferState.FAILED)
-            if not (failed and cloudnets.step(conn, cloudnet, CloudnetState.FAILED)):
-                cloudnets.step(conn, cloudnet, CloudnetState.RELEASING)
-                cloudnets.step(conn, cloudnet, CloudnetState.RELEASED)
-            return
+        failed = event in (OfferState.REFUSED, OfferState.FAILED)
+        if failed and not tasks.of_cloudnet(conn, cloudnet):
+            cloudnets.step(conn, cloudnet, CloudnetState.FAILED)
         cloudnets.step(conn, cloudnet, CloudnetState.RELEASING)
         if event in _NEVER_WAS:
-            cloudnets.give_up_name(conn, cloudnet)
-        if all(e.state is TaskState.ABSENT for e in every):
+            cloudnets.free_names(conn, cloudnet)
+        if generations.tidy(conn, cloudnet):
             cloudnets.step(conn, cloudnet, CloudnetState.RELEASED)
-            tasks.forget(conn, cloudnet)
 
     def finish(self, cloudnet: CloudnetId) -> None:
         """Release what has nothing left, should the step have been missed."""
         now = self._clock.now()
         with self._store.write() as conn:
-            cloudnets.lock(conn, cloudnet)
-            every = tasks.of_cloudnet(conn, cloudnet)
-            gone = all(e.wanted is Wanted.ABSENT and e.state is TaskState.ABSENT for e in every)
-            if gone and cloudnets.step(conn, cloudnet, CloudnetState.RELEASED):
+            found = cloudnets.lock(conn, cloudnet)
+            if found is None or found.state is not CloudnetState.RELEASING:
+                return
+            tasks.want(conn, cloudnet, Wanted.ABSENT, now)
+            if generations.tidy(conn, cloudnet):
+                cloudnets.step(conn, cloudnet, CloudnetState.RELEASED)
                 cloudnets.record(conn, cloudnet, now, "released", "nothing of it is left")
-                tasks.forget(conn, cloudnet)
 
     def let_go(self, cloudnet: CloudnetId, text: str) -> None:
         """Begin to give a CloudNet back."""
@@ -242,14 +307,27 @@ class Lifecycle:
                 CloudnetState.READY,
             ):
                 return
-            offer = offers.of_cloudnet(conn, cloudnet)
-            if offer is not None and offer.state not in SETTLED:
-                offers.step(conn, offer.id, OfferState.CANCELLED)
-                offers.step(conn, offer.id, OfferState.FAILED)
+            ended = offers.unsettled(conn, cloudnet)
+            for offer in ended:
+                if not offers.step(conn, offer.id, OfferState.CANCELLED):
+                    offers.step(conn, offer.id, OfferState.FAILED)
             self._let_go(conn, cloudnet, now, "releasing", text)
-        if offer is not None:
+        for offer in ended:
             self._interrupt(offer.id)
         self._effects.kick(cloudnet)
+
+
+def _inherit(conn: sa.Connection, heir: Offer, offer: Offer, now: dt.datetime) -> None:
+    """What replaces a hold is the CloudNet, under its own name."""
+    generations.put_in_force(conn, heir, offer, Wanted.PRESENT, now)
+    _keep_name(conn, heir)
+
+
+def _keep_name(conn: sa.Connection, offer: Offer) -> None:
+    """The CloudNet goes by the name of an offer's graph."""
+    text = offers.graph(conn, offer.id, GraphLayer.OL0)
+    if text is not None:
+        cloudnets.keep_name(conn, offer.cloudnet, documents.graph(text).name)
 
 
 def _locked(conn: sa.Connection, offer_id: str) -> Offer | None:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from cloudnet_sdn.model.identifiers import new_id
 from cloudnet_sdn.model.reasons import as_json
 from cloudnet_sdn.model.settings import Settings
-from cloudnet_sdn.model.states import CloudnetState, OfferState
+from cloudnet_sdn.model.states import CloudnetState, OfferKind, OfferState
 from cloudnet_sdn.model.times import Wrong, parse_time, timestamp
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Clock, CloudnetId, Leased, OfferId, Refused, Transient
@@ -46,6 +46,14 @@ log = logging.getLogger(__name__)
 _LOOK_S = 1.0
 """Between looks at an offer that somebody waits for, should nobody say that it is settled."""
 _REQUEST_ID = re.compile(r"[!-~]{1,200}")
+
+_ASKED = {
+    OfferKind.CREATION: "requested",
+    OfferKind.REPLACEMENT: "requested",
+    OfferKind.MODIFICATION: "modifying",
+    OfferKind.MENDING: "mending",
+}
+"""What the history calls the beginning of an offer."""
 
 Worker = Callable[[OfferId], Hold]
 
@@ -102,14 +110,38 @@ class Negotiation:
             Conflict: the name is taken, or the request id stands for another graph.
             Busy: over quota.
         """
-        options = parse_options(raw)
-        if not _REQUEST_ID.fullmatch(request_id):
-            raise BadRequest("request_id: 1 to 200 printable ASCII characters are wanted")
-        graph = parse_overlay(text)
+        options, graph = self._asked(request_id, text, raw)
         known = self._known(caller, request_id, _digest(graph))
         if known is None:
             known = self._open(caller, request_id, graph, options)
         return self._wait(known.id, options.wait_s)
+
+    def modify(
+        self, caller: Caller, request_id: str, cloudnet: str, text: str, raw: Mapping[str, Any]
+    ) -> Offer:
+        """Ask for the next generation of a CloudNet that stands (contract, `negotiation.modify`).
+
+        Raises:
+            BadRequest: the graph, the options or the request id are invalid.
+            Conflict: the CloudNet isn't confirmed, or is being changed already.
+        """
+        options, graph = self._asked(request_id, text, raw)
+        digest = _digest(graph)
+        known = self._known(caller, request_id, digest)
+        if known is None:
+            found = self._access.cloudnet(caller, cloudnet)
+            kind = OfferKind.MODIFICATION
+            known = self._open_change(
+                caller, found, request_id, graph=graph, options=options, kind=kind
+            )
+        return self._wait(known.id, options.wait_s)
+
+    @staticmethod
+    def _asked(request_id: str, text: str, raw: Mapping[str, Any]) -> tuple[RequestOptions, Graph]:
+        options = parse_options(raw)
+        if not _REQUEST_ID.fullmatch(request_id):
+            raise BadRequest("request_id: 1 to 200 printable ASCII characters are wanted")
+        return options, parse_overlay(text)
 
     def _known(self, caller: Caller, request_id: str, digest: str) -> Offer | None:
         with self._store.read() as conn:
@@ -128,38 +160,111 @@ class Negotiation:
         now = self._clock.now()
         lease_until = self._lease(options.until, now)
         replaced = self._replaced(caller, options)
-        cloudnet = CloudnetId(new_id(self._settings.name))
-        offer = Offer(
-            id=OfferId(f"offer-{cloudnet}"),
+        cloudnet = (
+            CloudnetId(new_id(self._settings.name)) if replaced is None else replaced.cloudnet
+        )
+        kind = OfferKind.CREATION if replaced is None else OfferKind.REPLACEMENT
+        offer = self._new_offer(
+            caller, cloudnet, request_id, graph=graph, options=options, kind=kind, until=lease_until
+        )
+        try:
+            with self._store.write() as conn:
+                if replaced is None:
+                    self._check_quota(conn, caller)
+                    state = CloudnetState.PRELIMINARY
+                    record = Cloudnet(cloudnet, caller.uri, graph.name, state, lease_until, now)
+                    cloudnets.insert(conn, record)
+                else:
+                    cloudnets.lock(conn, cloudnet)
+                    self._check_replaced(conn, replaced)
+                    cloudnets.take_name(conn, replaced.owner, graph.name, cloudnet)
+                self._put(conn, offer, graph, f"as {graph.name}")
+        except IntegrityError as exc:
+            again = self._known(caller, request_id, offer.digest)
+            if again is not None:
+                return again
+            raise Conflict(f"you have a CloudNet named {graph.name} already") from exc
+        self._begin(offer.id)
+        return offer
+
+    def _open_change(
+        self,
+        caller: Caller,
+        cloudnet: Cloudnet,
+        request_id: str,
+        *,
+        graph: Graph,
+        options: RequestOptions,
+        kind: OfferKind,
+    ) -> Offer:
+        """Have a CloudNet's next generation worked on."""
+        if graph.name != cloudnet.name:
+            text = f"graph: it is named {graph.name}, and the CloudNet stays {cloudnet.name}"
+            raise BadRequest(text)
+        now = self._clock.now()
+        until = cloudnet.expires if options.until is None else self._lease(options.until, now)
+        offer = self._new_offer(
+            caller, cloudnet.id, request_id, graph=graph, options=options, kind=kind, until=until
+        )
+        try:
+            with self._store.write() as conn:
+                found = cloudnets.lock(conn, cloudnet.id)
+                if found is None or found.state is not CloudnetState.READY:
+                    raise Conflict(f"the CloudNet is {(found or cloudnet).state}")
+                pending = offers.unsettled(conn, cloudnet.id)
+                replaced = [o for o in pending if o.id == options.replaces]
+                if options.replaces and not replaced:
+                    raise Conflict("options.replaces: no such change is held")
+                if pending != replaced or any(o.state is not OfferState.HELD for o in replaced):
+                    raise Conflict(f"the CloudNet is being changed already, by {pending[0].id}")
+                if tasks.reverting(conn, cloudnet.id):
+                    raise Conflict("an earlier change of the CloudNet is still being taken back")
+                self._put(conn, offer, graph, "")
+        except IntegrityError:
+            again = self._known(caller, request_id, offer.digest)
+            if again is None:
+                raise
+            return again
+        self._begin(offer.id)
+        return offer
+
+    def _new_offer(
+        self,
+        caller: Caller,
+        cloudnet: CloudnetId,
+        request_id: str,
+        *,
+        graph: Graph,
+        options: RequestOptions,
+        kind: OfferKind,
+        until: dt.datetime,
+    ) -> Offer:
+        identifier = f"offer-{cloudnet}"
+        if kind is not OfferKind.CREATION:
+            identifier = f"offer-{new_id(self._settings.name)}"
+        return Offer(
+            id=OfferId(identifier),
             cloudnet=cloudnet,
             owner=caller.uri,
             request_id=request_id,
             digest=_digest(graph),
             options=options.to_json(),
             state=OfferState.WORKING,
-            lease_until=lease_until,
-            created=now,
+            lease_until=until,
+            created=self._clock.now(),
+            kind=kind,
         )
-        record = Cloudnet(
-            cloudnet, caller.uri, graph.name, CloudnetState.PRELIMINARY, lease_until, now
-        )
-        try:
-            with self._store.write() as conn:
-                if replaced is not None:
-                    cloudnets.give_up_name(conn, replaced.cloudnet)
-                self._check_quota(conn, caller)
-                cloudnets.insert(conn, record)
-                offers.insert(conn, offer)
-                offers.put_graph(conn, offer.id, GraphLayer.OL0, dump(graph))
-                cloudnets.record(conn, cloudnet, now, "requested", f"as {graph.name}")
-        except IntegrityError as exc:
-            again = self._known(caller, request_id, offer.digest)
-            if again is not None:
-                return again
-            raise Conflict(f"you have a CloudNet named {graph.name} already") from exc
-        self._settled[offer.id] = threading.Event()
-        self._pool.submit(self._work, offer.id)
-        return offer
+
+    @staticmethod
+    def _put(conn: sa.Connection, offer: Offer, graph: Graph, text: str) -> None:
+        offers.insert(conn, offer)
+        offers.put_graph(conn, offer.id, GraphLayer.OL0, dump(graph))
+        event = _ASKED[offer.kind]
+        cloudnets.record(conn, offer.cloudnet, offer.created, event, text)
+
+    def _begin(self, offer: OfferId) -> None:
+        self._settled[offer] = threading.Event()
+        self._pool.submit(self._work, offer)
 
     def _work(self, offer: OfferId) -> None:
         try:
@@ -196,6 +301,14 @@ class Negotiation:
         if replaced.state is not OfferState.HELD:
             raise Conflict(f"options.replaces: that offer is {replaced.state}, not held")
         return replaced
+
+    @staticmethod
+    def _check_replaced(conn: sa.Connection, replaced: Offer) -> None:
+        now = offers.get(conn, replaced.id)
+        if now is None or now.state is not OfferState.HELD:
+            raise Conflict("options.replaces: that offer isn't held any more")
+        if any(o.id != replaced.id for o in offers.unsettled(conn, replaced.cloudnet)):
+            raise Conflict("options.replaces: another is to replace that offer already")
 
     def _check_quota(self, conn: sa.Connection, caller: Caller) -> None:
         quota = self._settings.quota

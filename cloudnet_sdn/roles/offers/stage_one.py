@@ -1,4 +1,4 @@
-"""Stage one of a creation: synchronise, solve, reserve, embed, hold (paper, sections 5.2 to 5.6).
+"""Stage one of a generation: synchronise, solve, reserve, embed, hold (paper, sections 5.2 to 5.6).
 
 An offer is worked on in *rounds*: a provider that refuses a transit's tag, or a shell that turns
 out to be away, sends it into the next one with that shunned. Rounds are bounded.
@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from cloudnet_sdn.model.reasons import as_json
 from cloudnet_sdn.model.settings import RoleKind, Settings
-from cloudnet_sdn.model.states import OfferState, Wanted
+from cloudnet_sdn.model.states import OfferKind, OfferState, Wanted
 from cloudnet_sdn.model.times import parse_time, timestamp
 from cloudnet_sdn.ports import Clock, Json, OfferId, Refused
+from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import is_operator
 from cloudnet_sdn.roles.documents import parse_overlay
 from cloudnet_sdn.roles.effects.runner import Effects, Outcome
 from cloudnet_sdn.roles.mapping import agreement
 from cloudnet_sdn.roles.mapping.agreement import Part
 from cloudnet_sdn.roles.mapping.component import Mapping, View
+from cloudnet_sdn.roles.mapping.standing import Standing, carried, unchanged, with_old_paths
 from cloudnet_sdn.roles.offers import admission, pricing
 from cloudnet_sdn.roles.offers.discretion import discreet
 from cloudnet_sdn.roles.offers.lifecycle import Hold
@@ -35,7 +38,7 @@ from cloudnet_sdn.roles.reserving.reservation import (
     Solved,
     Withdrawn,
 )
-from cloudnet_sdn.store import offers, tasks
+from cloudnet_sdn.store import cloudnets, generations, offers, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.store.tasks import Entry
@@ -73,13 +76,37 @@ class Learned:
 
 
 @dataclass(frozen=True)
+class Assignment:
+    """What is to be embedded.
+
+    Attributes:
+        offer: for whom.
+        graph: what is asked for, or proposed to providers.
+        standing: the generation that it is to follow.
+    """
+
+    offer: Offer
+    graph: Graph
+    standing: Standing | None
+
+    @property
+    def relocate(self) -> bool:
+        """Whether what could stay may move."""
+        return bool(self.offer.options.get("relocate"))
+
+
+@dataclass(frozen=True)
 class Made:
     """A round in which everything was made."""
 
-    round: int
     solved: Solved
     reserved: Reserved
     outcome: Outcome
+
+    @property
+    def round(self) -> int:
+        """Its number."""
+        return self.reserved.round
 
     @cached_property
     def parts(self) -> dict[str, Part]:
@@ -107,7 +134,7 @@ class StageOne:
     ) -> None:
         self._store = store
         self._mapping = mapping
-        self._reserving = reserving
+        self._reservations = reserving
         self._effects = effects
         self._clock = clock
         self._settings = settings
@@ -130,54 +157,60 @@ class StageOne:
         graph = parse_overlay(text)
         if objections := admission.objections(graph, self._settings.quota):
             raise Refused(objections)
+        task = Assignment(offer, graph, self._standing(offer))
         learned = Learned()
         for number in range(1, ROUNDS + 1):
-            solved, reserved = self._reserved(offer, graph, number, learned)
+            solved, reserved = self._reserved(task, learned)
             with learned.took.of(Stage.EMBED):
-                outcome = self._effects.make_all(offer.cloudnet, number)
+                outcome = self._effects.make_all(offer.id)
             if outcome.whole:
-                made = Made(number, solved, reserved, outcome)
-                made = self._agreed(offer, made, learned)
+                made = self._agreed(task, Made(solved, reserved, outcome), learned)
                 with learned.took.of(Stage.STORE):
                     self._keep_completed(offer, made)
                 log.info("whole offer=%s rounds=%s %s", offer.id, number, learned.took)
                 return self._held(offer, made, learned)
-            self._abandon(offer, number)
+            self._abandon(offer, reserved.round)
             self._learn(outcome, reserved, solved.view, learned)
         raise Refused([Reason(graph.name, Code.CAPACITY, "it didn't work out in several attempts")])
+
+    def _standing(self, offer: Offer) -> Standing | None:
+        """The generation that an offer's is to follow."""
+        with self._store.read() as conn:
+            found = cloudnets.get(conn, offer.cloudnet)
+            before = offer.replaces if found is None or not found.offer else found.offer
+            texts = [offers.graph(conn, before, layer) for layer in GraphLayer] if before else []
+        if len(texts) < len(GraphLayer) or None in texts:
+            return None
+        request, overlay, mapping = (text or "" for text in texts)
+        return Standing(
+            documents.graph(request), documents.graph(overlay), documents.mapping(mapping)
+        )
 
     # -- one round
 
     def _reserved(
-        self,
-        offer: Offer,
-        graph: Graph,
-        round_: int,
-        learned: Learned,
-        *,
-        over: Made | None = None,
+        self, task: Assignment, learned: Learned, *, over: Made | None = None
     ) -> tuple[Solved, Reserved]:
         """Solve and reserve, again where somebody else was faster.
 
         `over` is what this round is to replace: it keeps the places, and providers are told.
         """
-        options: Json = {**offer.options, "until": timestamp(offer.lease_until)}
-        if over is not None:
-            options["replaces_below"] = {
-                e.task.target: e.task.answer["offer"]
-                for e in over.outcome.entries
-                if "offer" in e.task.answer
-            }
+        offer = task.offer
+        options: Json = {
+            **offer.options,
+            "until": timestamp(offer.lease_until),
+            "replaces_below": self._held_below(offer, over),
+        }
         for _ in range(_SOLVES):
-            solved = self._solved(offer, graph, learned, over)
+            solved = self._solved(task, learned, over)
             try:
                 with learned.took.of(Stage.STORE):
-                    reserved = self._reserving.reserve(
+                    reserved = self._reservations.reserve(
                         offer,
                         solved,
-                        round_,
                         options=options,
                         shunned=frozenset(learned.shunned),
+                        over=None if over is None else over.round,
                         now=self._clock.now(),
                     )
             except Moved:
@@ -186,11 +219,54 @@ class StageOne:
             except Withdrawn as exc:
                 raise Refused([]) from exc
             return solved, reserved
-        raise Refused([Reason(graph.name, Code.CAPACITY, "too many others are reserving")])
+        raise Refused([Reason(task.graph.name, Code.CAPACITY, "too many others are reserving")])
 
-    def _solved(self, offer: Offer, graph: Graph, learned: Learned, over: Made | None) -> Solved:
+    def _held_below(self, offer: Offer, over: Made | None) -> dict[str, str]:
+        """By provider, the change held there that this round's is to take the place of."""
+        if over is not None:
+            entries: Sequence[Entry] = over.outcome.entries
+        elif offer.kind is OfferKind.MODIFICATION and offer.replaces:
+            with self._store.read() as conn:
+                replaced = offers.get(conn, offer.replaces)
+                entries = [] if replaced is None else tasks.of_offer(conn, replaced)
+        else:
+            return {}
+        return {
+            e.task.target: e.task.answer["offer"]
+            for e in entries
+            if "offer" in e.task.answer and not e.task.confirmed
+        }
+
+    def _solved(self, task: Assignment, learned: Learned, over: Made | None) -> Solved:
+        """A mapping; unchanged VNodes stay, changed ones too where that is possible."""
+        offer, standing = task.offer, task.standing
         with learned.took.of(Stage.LOOK):
-            view = self._mapping.view(without=str(offer.options.get("replaces", "")))
+            view = self._mapping.view(without=offer.cloudnet, standing=standing)
+        if over is not None:
+            return self._mapped(task, view, over.solved.result.nodes, learned)
+        if standing is None or task.relocate:
+            return self._mapped(task, view, {}, learned)
+        asked = {e.id for e in task.graph.nodes()}
+        places = {v: host for v, host in standing.hosts().items() if v in asked}
+        if offer.kind is OfferKind.MENDING:
+            unusable = view.unavailable | learned.unavailable
+            places = {v: host for v, host in places.items() if host not in unusable}
+        same = unchanged(task.graph, standing)
+        firm = {v: host for v, host in places.items() if v in same}
+        try:
+            return self._mapped(task, view, places, learned)
+        except Refused:
+            if firm == places and offer.kind is not OfferKind.MENDING:
+                raise
+        return self._mapped(task, view, {} if firm == places else firm, learned)
+
+    def _mapped(
+        self, task: Assignment, view: View, keep: MappingOf[str, str], learned: Learned
+    ) -> Solved:
+        offer, standing = task.offer, task.standing
+        graph = task.graph
+        if standing is not None and self._settings.kind is RoleKind.PIP:
+            graph = carried(graph, standing, relocate=task.relocate)
         anchors = self._mapping.anchors(view, graph, offer.owner)
         if anchors.reasons:
             raise Refused(anchors.reasons)
@@ -200,7 +276,7 @@ class StageOne:
             anchors,
             operator=is_operator(Caller.parse(offer.owner), self._settings),
             unavailable=frozenset(learned.unavailable),
-            keep=None if over is None else over.solved.result.nodes,
+            keep=keep,
         )
         try:
             with learned.took.of(Stage.SOLVE):
@@ -215,13 +291,20 @@ class StageOne:
                 # It did fit before: what is away took the places of that type.
                 reasons = tuple(r for r in reasons if r.code is not Code.TYPE)
             raise Refused([*view.away, *learned.reasons, *reasons]) from exc
+        if standing is not None and not task.relocate:
+            result = with_old_paths(problem, result, standing)
         overlay = self._mapping.completed(graph, problem, result)
         return Solved(view, problem, result, anchors, overlay)
 
-    def _abandon(self, offer: Offer, round_: int) -> None:
-        """Have everything of a round removed."""
+    def _abandon(self, offer: Offer, round_: int, *, back: Made | None = None) -> None:
+        """Have everything of a round removed; the offer is in round `back` again."""
         with self._store.write() as conn:
+            cloudnets.lock(conn, offer.cloudnet)
             tasks.want(conn, offer.cloudnet, Wanted.ABSENT, self._clock.now(), rounds=[round_])
+            if back is None:
+                offers.in_round(conn, offer.id, 0, {})
+            else:
+                offers.in_round(conn, offer.id, back.round, back.reserved.kept)
         self._effects.run_all(offer.cloudnet, wait_s=self._settings.timing.clean_s)
 
     def _learn(self, outcome: Outcome, reserved: Reserved, view: View, learned: Learned) -> None:
@@ -260,32 +343,41 @@ class StageOne:
 
     # -- agreed
 
-    def _agreed(self, offer: Offer, made: Made, learned: Learned) -> Made:
+    def _agreed(self, task: Assignment, made: Made, learned: Learned) -> Made:
         """What was made, or where providers chose differently what must be alike, made anew.
 
         Raises:
             Refused: they have nothing in common.
         """
-        overlay = made.solved.overlay
+        offer, overlay = task.offer, made.solved.overlay
         cut = agreement.unsettled(overlay, made.parts)
         if not cut:
             return made
         by = f"{self._settings.kind}:{self._settings.name}"
-        for offset, graph in enumerate(agreement.proposals(overlay, made.parts, by=by), start=1):
-            number = made.round + offset
+        for graph in agreement.proposals(overlay, made.parts, by=by):
             try:
-                solved, reserved = self._reserved(offer, graph, number, learned, over=made)
+                solved, reserved = self._reserved(replace(task, graph=graph), learned, over=made)
             except Refused as exc:
                 log.info("offer=%s: a common value doesn't fit: %s", offer.id, exc)
                 continue
-            again = Made(number, solved, reserved, self._effects.make_all(offer.cloudnet, number))
+            again = Made(solved, reserved, self._effects.make_all(offer.id))
             if again.outcome.whole and not agreement.unsettled(solved.overlay, again.parts):
-                self._abandon(offer, made.round)
+                self._take_over(offer, made, again)
                 return again
-            self._abandon(offer, number)
+            self._abandon(offer, again.round, back=made)
         self._abandon(offer, made.round)
         text = "the providers have no common choice that fits"
         raise Refused([Reason(c.of[0], Code.CONSTRAINT, text) for c in cut])
+
+    def _take_over(self, offer: Offer, made: Made, again: Made) -> None:
+        """The second round stands, and nothing is left of the first."""
+        with self._store.write() as conn:
+            cloudnets.lock(conn, offer.cloudnet)
+            current = offers.get(conn, offer.id)
+            if current is not None and current.state is OfferState.WORKING:
+                generations.absorb(conn, current, made.round, self._clock.now())
+        log.info("offer=%s: round %s instead of %s", offer.id, again.round, made.round)
+        self._effects.kick(offer.cloudnet)
 
     # -- held
 
@@ -293,8 +385,9 @@ class StageOne:
         solved, reserved, outcome = made.solved, made.reserved, made.outcome
         now = self._clock.now()
         answers = [e.task.answer for e in outcome.entries]
+        held = [e.task.answer for e in outcome.entries if not e.task.confirmed]
         expires = now + dt.timedelta(seconds=float(offer.options["hold_s"]))
-        below = [parse_time(a["expires"]) for a in answers if a.get("expires")]
+        below = [parse_time(a["expires"]) for a in held if a.get("expires")]
         earlier = [t - dt.timedelta(seconds=_EARLIER_S) for t in below]
         leases = [parse_time(a["lease_until"]) for a in answers if a.get("lease_until")]
         ul = solved.problem.substrate

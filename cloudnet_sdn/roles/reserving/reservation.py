@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from cloudnet_sdn.model.settings import RoleKind, Settings
-from cloudnet_sdn.model.states import OfferState
+from cloudnet_sdn.model.states import OfferKind, OfferState
+from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Json, Plan, Refused
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.mapping import federation, stubs
 from cloudnet_sdn.roles.mapping.component import Mapping, View
 from cloudnet_sdn.roles.reserving import segments
-from cloudnet_sdn.roles.reserving.tags import NoTag, pick
-from cloudnet_sdn.store import offers, substrate, tags, tasks
+from cloudnet_sdn.roles.reserving.difference import difference
+from cloudnet_sdn.roles.reserving.tags import NoTag, Route, pick
+from cloudnet_sdn.store import cloudnets, offers, substrate, tags, tasks, usage
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from mip.mapping import mapping_graph
@@ -63,8 +65,18 @@ class Solved:
 
 @dataclass(frozen=True)
 class Reserved:
-    """What was taken: the OL1 and ML graphs, and the transit tags among the rest."""
+    """What was taken.
 
+    Attributes:
+        round: its number.
+        kept: what it keeps of the generation before (see `store.offers.Offer.kept`).
+        overlay: the OL1 graph.
+        mapping: the ML graph.
+        tags: the transit tags among the rest.
+    """
+
+    round: int
+    kept: Json
     overlay: Graph
     mapping: MappingGraph
     tags: tuple[tags.Reservation, ...]
@@ -74,9 +86,15 @@ class Reservations:
     """Takes what offers need."""
 
     def __init__(
-        self, store: Store, mapping: Mapping, effects: Effects, settings: Settings
+        self,
+        store: Store,
+        registry: Registry,
+        mapping: Mapping,
+        effects: Effects,
+        settings: Settings,
     ) -> None:
         self._store = store
+        self._registry = registry
         self._mapping = mapping
         self._effects = effects
         self._settings = settings
@@ -85,20 +103,20 @@ class Reservations:
         self,
         offer: Offer,
         solved: Solved,
-        round_: int,
         *,
         options: Json,
         shunned: frozenset[Place],
+        over: int | None = None,
         now: dt.datetime,
     ) -> Reserved:
-        """Take everything for one round of an offer.
+        """Take everything for a new round of an offer.
 
         Args:
             offer: whose.
             solved: what was solved, on which snapshot.
-            round_: its number, from 1.
             options: for the plugins.
             shunned: (place, tag) pairs that turned out not to be free elsewhere.
+            over: the round of the offer itself that this one is to take the place of.
             now: the time.
 
         Raises:
@@ -106,18 +124,18 @@ class Reservations:
             Refused: it can't be: no tag, or no way to bring it about.
             Withdrawn: the offer has been cancelled meanwhile.
         """
-        without = str(offer.options.get("replaces", ""))
         try:
             with self._store.write() as conn:
-                if self._mapping.conflicts(
-                    conn, solved.view, solved.problem, solved.result, without
-                ):
-                    raise Moved
+                cloudnets.lock(conn, offer.cloudnet)
                 current = offers.get(conn, offer.id)
                 if current is None or current.state is not OfferState.WORKING:
                     raise Withdrawn
+                if self._mapping.conflicts(
+                    conn, solved.view, solved.problem, solved.result, offer.cloudnet
+                ):
+                    raise Moved
                 return self._take(
-                    conn, offer, solved, round_=round_, options=options, shunned=shunned, now=now
+                    conn, current, solved, options=options, shunned=shunned, over=over, now=now
                 )
         except IntegrityError as exc:
             raise Moved from exc
@@ -128,37 +146,85 @@ class Reservations:
         offer: Offer,
         solved: Solved,
         *,
-        round_: int,
         options: Json,
         shunned: frozenset[Place],
+        over: int | None,
         now: dt.datetime,
     ) -> Reserved:
+        before = self._before(conn, offer, over)
         overlay = self._with_macs(conn, solved.overlay)
         bare = mapping_graph(solved.result, solved.problem)
         at = solved.anchors.at
+        ul = solved.problem.substrate
+        routes = segments.routes(ul, overlay, bare, at, solved.anchors.pinned)
+        had = {} if before is None else tags.of_offer(conn, before)
+        reserved = self._tags(conn, ul, routes, had.values(), shunned)
+        mapping = segments.with_segments(ul, overlay, bare, at, reserved)
+        round_ = cloudnets.next_round(conn, offer.cloudnet)
+        key = offer.cloudnet if round_ == 1 else f"{offer.cloudnet}-{round_}"
+        plan = Plan(offer.cloudnet, ul, overlay, mapping, at, (), options, key)
+        standing = [] if before is None else tasks.of_offer(conn, before)
+        change = difference(standing, self._effects.plan(plan), self._registry)
+        wanted = set(reserved)
+        kept: Json = {
+            "tasks": list(change.kept),
+            "tags": [i for i, r in had.items() if r in wanted],
+            "rounds": [] if over is None else [over],
+        }
+        tags.reserve(conn, offer.cloudnet, round_, sorted(wanted - set(had.values())))
+        base = ul if self._settings.kind is RoleKind.VNP else self._mapping.base(conn)
+        usage.put(conn, offer.cloudnet, round_, self._mapping.takes(base, overlay, mapping))
+        offers.in_round(conn, offer.id, round_, kept)
+        offers.put_graph(conn, offer.id, GraphLayer.OL1, dump(overlay))
+        offers.put_graph(conn, offer.id, GraphLayer.ML, dump(mapping))
+        tasks.plan(
+            conn,
+            offer.cloudnet,
+            offer.id,
+            round_=round_,
+            planned=change.planned,
+            now=now,
+            succeeding=change.succeeding,
+        )
+        substrate.bump(conn)
+        return Reserved(round_, kept, overlay, mapping, tuple(reserved))
+
+    @staticmethod
+    def _before(conn: sa.Connection, offer: Offer, over: int | None) -> Offer | None:
+        """The generation that a round is to follow: its own earlier one, or another offer's."""
+        if offer.kind is OfferKind.CREATION or offer.kind is OfferKind.REPLACEMENT:
+            if over is not None:
+                return offer
+            replaced = offers.get(conn, offer.replaces) if offer.replaces else None
+            return replaced if replaced and replaced.state is OfferState.HELD else None
+        found = cloudnets.get(conn, offer.cloudnet)
+        return None if found is None else offers.get(conn, found.offer)
+
+    def _tags(
+        self,
+        conn: sa.Connection,
+        ul: Graph,
+        routes: Sequence[Route],
+        had: Collection[tags.Reservation],
+        shunned: frozenset[Place],
+    ) -> list[tags.Reservation]:
+        """Tags for all VLinks; of those in use, what the CloudNet has itself may stay its.
+
+        Raises:
+            Refused: there is none for one of them.
+        """
         taken = {place: set(numbers) for place, numbers in tags.taken(conn).items()}
         for place, tag in shunned:
             taken.setdefault(place, set()).add(tag)
-        ul = solved.problem.substrate
-        routes = segments.routes(ul, overlay, bare, at, solved.anchors.pinned)
+        own: dict[str, dict[str, int]] = {}
+        for reservation in had:
+            if (reservation.place, reservation.tag) not in shunned:
+                own.setdefault(reservation.vlink, {})[reservation.place] = reservation.tag
+        frozen = {place: frozenset(numbers) for place, numbers in taken.items()}
         try:
-            reserved = pick(
-                routes,
-                {p: frozenset(n) for p, n in taken.items()},
-                lambda place: self._allowed(ul, place),
-            )
+            return pick(routes, frozen, lambda place: self._allowed(ul, place), own)
         except NoTag as exc:
             raise Refused([exc.reason]) from exc
-        mapping = segments.with_segments(ul, overlay, bare, at, reserved)
-        key = offer.cloudnet if round_ == 1 else f"{offer.cloudnet}-{round_}"
-        plan = Plan(offer.cloudnet, ul, overlay, mapping, at, (), options, key)
-        planned = self._effects.plan(plan)
-        tags.reserve(conn, offer.cloudnet, round_, reserved)
-        offers.put_graph(conn, offer.id, GraphLayer.OL1, dump(overlay))
-        offers.put_graph(conn, offer.id, GraphLayer.ML, dump(mapping))
-        tasks.plan(conn, offer.cloudnet, offer.id, round_=round_, planned=planned, now=now)
-        substrate.bump(conn)
-        return Reserved(overlay, mapping, tuple(reserved))
 
     def _allowed(self, ul: Graph, place: str) -> Sequence[int]:
         if self._settings.kind is RoleKind.VNP:

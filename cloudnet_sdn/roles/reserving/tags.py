@@ -107,15 +107,26 @@ def substrate_of_providers(substrate: Graph) -> bool:
     return any(e.type.startswith(PROVIDER) for e in substrate.nodes())
 
 
+Own = Mapping[str, Mapping[str, int]]
+"""By VLink and place, the tags that VLinks have already and may keep."""
+
+
 def pick(
-    routes: Sequence[Route], taken: Taken, allowed: Callable[[str], Sequence[int]]
+    routes: Sequence[Route],
+    taken: Taken,
+    allowed: Callable[[str], Sequence[int]],
+    own: Own | None = None,
 ) -> list[Reservation]:
     """Tags for all VLinks: one for the whole path where that is possible, else per stretch.
+
+    A VLink that has a tag at a place keeps it where its stretch allows: what changes least loses
+    least.
 
     Args:
         routes: where each VLink goes.
         taken: the tags in use by place.
         allowed: the tags that may be picked at a place, in order of preference.
+        own: what the VLinks have of what is taken.
 
     Raises:
         NoTag: a told tag is taken, or there is none left.
@@ -123,7 +134,8 @@ def pick(
     used = {place: set(tags) for place, tags in taken.items()}
     found: list[Reservation] = []
     for one in routes:
-        for stretch, tag in zip(one.stretches, _tags(one, used, allowed), strict=True):
+        mine = {} if own is None else own.get(one.vlink, {})
+        for stretch, tag in zip(one.stretches, _tags(one, used, allowed, mine), strict=True):
             for place in stretch:
                 used.setdefault(place, set()).add(tag)
                 found.append(Reservation(place, tag, one.vlink))
@@ -131,15 +143,34 @@ def pick(
 
 
 def _tags(
-    one: Route, used: Mapping[str, set[int]], allowed: Callable[[str], Sequence[int]]
+    one: Route,
+    used: Mapping[str, set[int]],
+    allowed: Callable[[str], Sequence[int]],
+    mine: Mapping[str, int],
 ) -> list[int]:
-    free = [_free(one, stretch, used, allowed) for stretch in one.stretches]
+    free = [
+        _kept(one, stretch, used, mine) or _free(one, stretch, used, allowed)
+        for stretch in one.stretches
+    ]
     common = set(free[0]).intersection(*free[1:]) if free else set()
     if common:
         first = next(t for t in free[0] if t in common)
         return [first] * len(free)
     pins = [p for s in one.stretches if (p := one.pin_of(s)) is not None]
     return [next((t for t in pins if t in tags), tags[0]) for tags in free]
+
+
+def _kept(
+    one: Route, stretch: Sequence[str], used: Mapping[str, set[int]], mine: Mapping[str, int]
+) -> list[int]:
+    """The tag that a VLink has somewhere on a stretch, where the rest of it can have that too."""
+    pin = one.pin_of(stretch)
+    had = dict.fromkeys(mine[place] for place in stretch if place in mine)
+    for tag in had:
+        fits = all(mine.get(p) == tag or tag not in used.get(p, ()) for p in stretch)
+        if fits and pin in (None, tag):
+            return [tag]
+    return []
 
 
 def _free(

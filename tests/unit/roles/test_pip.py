@@ -363,7 +363,7 @@ def test_a_role_says_what_it_is(pip):
     assert said["name"] == "berlin"
     assert said["api"] == said["rdl"] == 1
     methods = set(pip.call("system.listMethods"))
-    assert not methods & {"negotiation.modify", "provisioning.migrate", "operator.apply"}
+    assert not methods & {"provisioning.migrate", "operator.apply"}
 
 
 def test_a_small_wait_answers_while_it_is_working(pip):

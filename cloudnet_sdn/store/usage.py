@@ -1,0 +1,102 @@
+"""What CloudNets take of the substrate, as amounts that SQL can add up.
+
+A CloudNet has a row per round, holder and resource. Where it has several rounds, such as the
+generation in force and one that is staged, the greatest counts: they are never used at a time
+beyond that. Amounts are whole numbers of a small unit, as sums of doubles wouldn't fit exactly
+what was shared out exactly; what is finer is rounded up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import sqlalchemy as sa
+
+from cloudnet_sdn.store.schema import usage
+
+Key = tuple[str, str]
+"""A holder (substrate element, end point or `pool NAME`) and a resource."""
+
+VNODES = "vnodes"
+"""The resource that counts the VNodes on a host."""
+_PER_UNIT = {"bandwidth": 1_000, "memory": 1, "storage": 1}
+_PER_UNIT_OF_OTHERS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What all together take.
+
+    Attributes:
+        amounts: by holder and resource.
+        hosts: the hosts that carry a VNode.
+    """
+
+    amounts: Mapping[Key, Fraction | int] = field(default_factory=dict)
+    hosts: frozenset[str] = frozenset()
+
+
+def put(
+    conn: sa.Connection, cloudnet: str, round_: int, amounts: Mapping[Key, Fraction | int | float]
+) -> None:
+    """Write down what a round takes."""
+    rows = [
+        {
+            "cloudnet": cloudnet,
+            "round": round_,
+            "holder": holder,
+            "resource": resource,
+            "amount": math.ceil(Fraction(amount) * _scale(resource)),
+        }
+        for (holder, resource), amount in amounts.items()
+        if amount
+    ]
+    if rows:
+        conn.execute(usage.insert(), rows)
+
+
+def totals(conn: sa.Connection, *, without: str = "") -> Totals:
+    """What is taken; `without` names a CloudNet whose use counts as free."""
+    most = (
+        sa.select(usage.c.holder, usage.c.resource, sa.func.max(usage.c.amount).label("amount"))
+        .where(usage.c.cloudnet != without)
+        .group_by(usage.c.cloudnet, usage.c.holder, usage.c.resource)
+        .subquery()
+    )
+    rows = conn.execute(
+        sa.select(
+            most.c.holder, most.c.resource, sa.func.sum(most.c.amount).label("amount")
+        ).group_by(most.c.holder, most.c.resource)
+    )
+    amounts: dict[Key, Fraction | int] = {}
+    hosts = set()
+    for row in rows:
+        if row.resource == VNODES:
+            hosts.add(row.holder)
+        else:
+            amounts[row.holder, row.resource] = _plain(int(row.amount), _scale(row.resource))
+    return Totals(amounts, frozenset(hosts))
+
+
+def rounds(conn: sa.Connection, cloudnet: str) -> frozenset[int]:
+    """The rounds of a CloudNet that are written down."""
+    found = conn.scalars(sa.select(usage.c.round).where(usage.c.cloudnet == cloudnet).distinct())
+    return frozenset(found)
+
+
+def free(conn: sa.Connection, cloudnet: str, *, but: Collection[int] = ()) -> None:
+    """Drop a CloudNet's rounds, those named in `but` excepted."""
+    conn.execute(
+        usage.delete().where(usage.c.cloudnet == cloudnet, usage.c.round.not_in(list(but)))
+    )
+
+
+def _scale(resource: str) -> int:
+    return _PER_UNIT.get(resource, _PER_UNIT_OF_OTHERS)
+
+
+def _plain(amount: int, scale: int) -> Fraction | int:
+    return amount // scale if amount % scale == 0 else Fraction(amount, scale)
