@@ -11,7 +11,7 @@ import datetime as dt
 
 import sqlalchemy as sa
 
-from cloudnet_sdn.model.states import Wanted
+from cloudnet_sdn.model.states import CloudnetState, Wanted
 from cloudnet_sdn.store import cloudnets, offers, substrate, tags, tasks, usage
 from cloudnet_sdn.store.offers import Offer
 
@@ -52,7 +52,7 @@ def tidy(conn: sa.Connection, cloudnet: str) -> bool:
     found = cloudnets.get(conn, cloudnet)
     if found is None:
         return True
-    rounds = {found.generation} if found.live and found.generation else set()
+    rounds = {found.generation} if found.state is CloudnetState.READY else set()
     kept: set[int] = set()
     for offer in offers.unsettled(conn, cloudnet):
         rounds |= offer.rounds

@@ -15,7 +15,8 @@ import cloudnet_sdn.store.migrations
 from cloudnet_sdn.store.engine import StoreError, create_engine, trouble
 
 
-def _config() -> Config:
+def alembic_config() -> Config:
+    """What Alembic is told: where the versions are."""
     config = Config()
     folder = Path(cloudnet_sdn.store.migrations.__file__).parent
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
@@ -55,7 +56,7 @@ def upgrade_engine(engine: sa.Engine) -> tuple[str, str]:
 
 
 def _upgrade(engine: sa.Engine) -> tuple[str, str]:
-    config = _config()
+    config = alembic_config()
     options = {"cloudnet_writes": True}
     with engine.connect().execution_options(**options) as connection, connection.begin():
         before = MigrationContext.configure(connection).get_current_revision() or ""

@@ -15,7 +15,8 @@ from fractions import Fraction
 
 import sqlalchemy as sa
 
-from cloudnet_sdn.store.schema import usage
+from cloudnet_sdn.model.states import OfferState
+from cloudnet_sdn.store.schema import cloudnets, offers, usage
 
 Key = tuple[str, str]
 """A holder (substrate element, end point or `pool NAME`) and a resource."""
@@ -81,9 +82,16 @@ def totals(conn: sa.Connection, *, without: str = "") -> Totals:
     return Totals(amounts, frozenset(hosts))
 
 
-def rounds(conn: sa.Connection, cloudnet: str) -> frozenset[int]:
-    """The rounds of a CloudNet that are written down."""
-    found = conn.scalars(sa.select(usage.c.round).where(usage.c.cloudnet == cloudnet).distinct())
+def untold(conn: sa.Connection) -> frozenset[str]:
+    """The offers that stand or are held and of whose rounds nothing is written down."""
+    told = sa.select(usage.c.cloudnet).where(
+        usage.c.cloudnet == offers.c.cloudnet, usage.c.round == offers.c.round
+    )
+    standing = sa.select(cloudnets.c.offer).where(cloudnets.c.generation > 0)
+    held = offers.c.state.in_([OfferState.HELD.value, OfferState.CONFIRMING.value])
+    found = conn.scalars(
+        sa.select(offers.c.id).where(sa.or_(held, offers.c.id.in_(standing)), ~told.exists())
+    )
     return frozenset(found)
 
 

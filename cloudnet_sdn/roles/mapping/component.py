@@ -32,7 +32,7 @@ from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.mapping import agreement, federation, places, stubs
 from cloudnet_sdn.roles.mapping.health import Health
 from cloudnet_sdn.roles.mapping.standing import Standing, freed
-from cloudnet_sdn.store import substrate, tags, usage
+from cloudnet_sdn.store import offers, substrate, tags, usage
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import Conflict
 from mip.instance.capacity import Key, used_by
@@ -321,6 +321,22 @@ class Mapping:
                     key = (host, usage.VNODES)
                     found[key] = found.get(key, 0) + 1
         return found
+
+    def complete_usage(self) -> int:
+        """Write down what CloudNets take that an earlier version kept graphs of alone; how many."""
+        if self._is_broker:
+            return 0
+        with self._store.write() as conn:
+            untold = usage.untold(conn)
+            if not untold:
+                return 0
+            base = self.base(conn)
+            for identifier, overlay, mapping in offers.in_use(conn):
+                offer = offers.get(conn, identifier) if identifier in untold else None
+                if offer is not None:
+                    graphs = documents.graph(overlay), documents.mapping(mapping)
+                    usage.put(conn, offer.cloudnet, offer.round, self.takes(base, *graphs))
+        return len(untold)
 
     @property
     def _is_broker(self) -> bool:

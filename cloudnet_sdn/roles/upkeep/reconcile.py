@@ -80,6 +80,8 @@ class Reconciler:
 
     def recover(self) -> None:
         """Offers that an earlier process was working on come to nothing; all else goes on."""
+        if told := self._mapping.complete_usage():
+            log.info("usage of %s CloudNets of an earlier version written down", told)
         with self._store.read() as conn:
             orphaned = offers.in_state(conn, OfferState.WORKING)
         for offer in orphaned:

@@ -103,6 +103,7 @@ def test_a_change_that_comes_to_nothing_leaves_all_as_it_was(pip, end):
 
 
 def test_a_cloudnet_shrinks_and_what_it_gives_up_is_free(pip):
+    free = pip.call("negotiation.substrate")
     running(pip, GROWN)
     change = modify(pip, "pair", PAIR)
     assert len(things(pip)["vnodes"]) == 3
@@ -113,6 +114,7 @@ def test_a_cloudnet_shrinks_and_what_it_gives_up_is_free(pip):
     pip.call("negotiation.release", "pair")
     pip.settle()
     assert pip.site.empty()
+    assert pip.call("negotiation.substrate") == free
 
 
 def test_own_capacity_is_free_and_the_greater_is_reserved(pip):
