@@ -86,13 +86,28 @@ class RoleClient:
             options: of the contract: `hold_s`, `wait_s`, `until`, `start`, …
             request_id: a UUID; a new one by default.
         """
-        request_id = request_id or str(uuid.uuid4())
+        identifier = request_id or str(uuid.uuid4())
+        return self._again("negotiation.request", identifier, graph, dict(options))
+
+    def modify(
+        self,
+        cloudnet: str,
+        graph: str,
+        options: Mapping[str, object],
+        request_id: str | None = None,
+    ) -> Json:
+        """Stage one of a change: the offer for `cloudnet` to become `graph`; see `request`."""
+        identifier = request_id or str(uuid.uuid4())
+        return self._again("negotiation.modify", identifier, cloudnet, graph, dict(options))
+
+    def _again(self, method: str, *args: object) -> Json:
+        """Call what may be repeated, a few times where the connection is lost."""
         for pause in (0.2, 1.0):
             try:
-                return self._dict("negotiation.request", request_id, graph, dict(options))
+                return self._dict(method, *args)
             except PeerAway:
                 self._sleep(pause)
-        return self._dict("negotiation.request", request_id, graph, dict(options))
+        return self._dict(method, *args)
 
     def offer(self, offer: str) -> Json:
         """The offer as it stands."""

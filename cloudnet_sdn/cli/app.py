@@ -39,6 +39,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "CloudNets of a running role": {
         "request": Entry("offers:request", "Ask for a CloudNet; prints the offer."),
+        "modify": Entry("changing:modify", "Change a CloudNet; shows what and asks first."),
         "confirm": Entry("offers:confirm", "Accept an offer that is held."),
         "cancel": Entry("offers:cancel", "Turn an offer down."),
         "list": Entry("cloudnets:list_", "Your CloudNets."),

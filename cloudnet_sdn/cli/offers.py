@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -74,14 +76,15 @@ def request(
         options["until"] = rfc3339(until)
     asked = str(request_id or uuid.uuid4())
     with working("negotiating"):
-        offer = _ask(role, text, options, asked)
+        with document_sent(), asked_again(asked):
+            offer = role.request(text, options, asked)
         if wait or confirm:
             offer = role.settled(offer, timeout)
         if confirm and offer["state"] == "held":
             offer = role.settled(role.confirm(offer["offer"]), timeout)
     if wait and start and offer["state"] == "confirmed":
         _booted(role, offer["cloudnet"], timeout)
-    return _answer(offer, fmt)
+    return answer(offer, fmt)
 
 
 @click.command()
@@ -93,10 +96,10 @@ def request(
 def confirm(role: RoleClient, *, offer: str, wait: bool, timeout: float, fmt: Format) -> int:
     """Accept OFFER: the CloudNet is yours until its lease ends."""
     with working("confirming"):
-        answer = role.confirm(offer)
+        found = role.confirm(offer)
         if wait:
-            answer = role.settled(answer, timeout)
-    return _answer(answer, fmt)
+            found = role.settled(found, timeout)
+    return answer(found, fmt)
 
 
 @click.command()
@@ -106,8 +109,8 @@ def confirm(role: RoleClient, *, offer: str, wait: bool, timeout: float, fmt: Fo
 def cancel(role: RoleClient, *, offer: str, fmt: Format) -> int:
     """Turn OFFER down: what is held for it is given back."""
     with working("cancelling"):
-        answer = role.cancel(offer)
-    emit(fmt, answer, lambda: offer_table(answer))
+        found = role.cancel(offer)
+    emit(fmt, found, lambda: offer_table(found))
     return Exit.DONE
 
 
@@ -131,14 +134,16 @@ def offer_table(offer: Json) -> None:
         rows(("constraint", "values that would fit"), sorted(choices.items()))
 
 
-def _ask(role: RoleClient, text: str, options: dict[str, object], asked: str) -> Json:
+@contextlib.contextmanager
+def asked_again(request_id: str) -> Iterator[None]:
+    """Where no answer comes, say how to ask again without doubling anything."""
     from cloudnet_sdn.wire.faults import PeerAway, TimedOut
 
     try:
-        with document_sent():
-            return role.request(text, options, asked)
+        yield
     except (PeerAway, TimedOut) as error:
-        raise Failed(f"{error}\nask again with --request-id {asked}", Exit.UNREACHABLE) from error
+        text = f"{error}\nask again with --request-id {request_id}"
+        raise Failed(text, Exit.UNREACHABLE) from error
 
 
 def _booted(role: RoleClient, cloudnet: str, timeout_s: float) -> None:
@@ -151,7 +156,8 @@ def _booted(role: RoleClient, cloudnet: str, timeout_s: float) -> None:
         raise Failed(f"CloudNet {cloudnet} is confirmed, but not all VNodes run: {said}")
 
 
-def _answer(offer: Json, fmt: Format) -> int:
+def answer(offer: Json, fmt: Format) -> int:
+    """Print an offer and what to do next; answers the exit code."""
     emit(fmt, offer, lambda: offer_table(offer))
     if offer["state"] == "held":
         talk(f"accept it with: cloudnet confirm {offer['offer']}")

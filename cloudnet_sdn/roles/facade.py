@@ -107,8 +107,11 @@ class Facade:
         """A CloudNet as observed."""
         found = self._access.cloudnet(caller, cloudnet)
         sight = self._observing.look(found)
+        with self._store.read() as conn:
+            shown = offers.shown(conn, found.id)
+        offer = "" if shown is None else shown.id
         elements = {e: {"state": o.state, "reason": o.reason} for e, o in sight.elements.items()}
-        return {**_named(found), "state": sight.state, "elements": elements}
+        return {**_named(found), "state": sight.state, "offer": offer, "elements": elements}
 
     def listed(self, caller: Caller) -> list[Json]:
         """The caller's own."""
@@ -256,7 +259,7 @@ class Facade:
                     "negotiation.status",
                     self.status,
                     ("struct", "string"),
-                    "Observed: {cloudnet, name, state, expires, elements: {ID: {state, reason}}}.",
+                    "Observed: {cloudnet, name, state, expires, offer, elements}.",
                 ),
                 (
                     "negotiation.list",

@@ -15,7 +15,7 @@ PACKAGES = ("cloudnet_sdn", "hostagent", "mip", "rdl", "ryu_apps")
 VERBS = {
     "demo", "doctor", "validate", "fmt", "diff", "schema", "draw", "convert", "plan",
     "consolidate",
-    "request", "confirm", "cancel", "list", "show", "history", "renew", "release",
+    "request", "confirm", "modify", "cancel", "list", "show", "history", "renew", "release",
     "start", "stop", "powercycle", "console", "substrate", "drain", "undrain",
     "controller", "pip", "vnp", "agent", "pki", "db",
 }  # fmt: skip

@@ -105,6 +105,22 @@ class FakeRole:
         self.requests[request_id] = (text, offer["offer"])
         return offer
 
+    def modify(
+        self, _caller: object, request_id: str, cloudnet: str, text: str, options: dict[str, Any]
+    ) -> Any:
+        found = self._cloudnet(cloudnet)
+        if found["state"] != "ready":
+            raise Conflict(f"the CloudNet is {found['state']}")
+        before = next(o for o in self.offers.values() if o["cloudnet"] == found["cloudnet"])
+        offer = before | {"offer": f"o{next(self._numbers)}", "state": "held", "graph": text}
+        if sum(n.amount("cpu") for n in load_graph(text).nodes()) > CORES:
+            short = {"element": "web", "code": "capacity", "text": f"more than {CORES} cores"}
+            offer |= {"state": "refused", "reasons": [short]}
+        self.options = options
+        self.offers[offer["offer"]] = offer | {"price": 2.5}
+        self.requests[request_id] = (text, offer["offer"])
+        return self.offers[offer["offer"]]
+
     def offer(self, _caller: object, offer: str) -> Any:
         found = self._offer(offer)
         if found["state"] == "working":
@@ -144,7 +160,11 @@ class FakeRole:
     def status(self, _caller: object, cloudnet: str) -> Any:
         found = self._cloudnet(cloudnet)
         states = self.vnodes[found["cloudnet"]]
-        return found | {"elements": {v: {"state": s, "reason": ""} for v, s in states.items()}}
+        offer = [o["offer"] for o in self.offers.values() if o["cloudnet"] == found["cloudnet"]]
+        return found | {
+            "offer": offer[0],
+            "elements": {v: {"state": s, "reason": ""} for v, s in states.items()},
+        }
 
     def list(self, _caller: object) -> Any:
         return [c for c in self.cloudnets.values() if c["state"] != "released"]
@@ -221,6 +241,10 @@ class FakeRole:
         negotiation: dict[str, tuple[Any, tuple[str, ...]]] = {
             "negotiation.substrate": (lambda _caller: OFFERED, ("string",)),
             "negotiation.request": (self.request, ("struct", "string", "string", "struct")),
+            "negotiation.modify": (
+                self.modify,
+                ("struct", "string", "string", "string", "struct"),
+            ),
             "negotiation.offer": (self.offer, ("struct", "string")),
             "negotiation.confirm": (self.confirm, ("struct", "string")),
             "negotiation.cancel": (self.cancel, ("struct", "string")),

@@ -55,6 +55,41 @@ def test_a_refused_request_ends_with_3_and_its_reasons(sh):
     assert "capacity" in ran.out
 
 
+WIDER = """\
+rdl: 1
+graph: shop
+nodes: {web: {cpu: 2}, db: {cpu: 4}}
+links: {web-db: {ends: [web, db], bandwidth: 10Mbps}}
+"""
+
+
+def test_modify_shows_the_difference_and_the_price_and_waits_for_a_yes(sh):
+    sh.role_says("request", sh.shop(), "--confirm")
+    ran = sh.role_says("modify", sh.file("wider.yaml", WIDER))
+    assert ran.code == 0
+    assert "web-db: bandwidth: 5Mbps -> 10Mbps" in ran.out
+    assert "price: 1.5 -> 2.5 EUR per hour" in ran.out
+    assert "cloudnet confirm o2" in ran.err
+    assert sh.role.offers["o2"]["state"] == "held"
+
+
+def test_modify_with_yes_confirms(sh):
+    sh.role_says("request", sh.shop(), "--confirm")
+    ran = sh.role_says("modify", sh.file("wider.yaml", WIDER), "--yes", "--format", "json")
+    assert ran.data["state"] == "confirmed"
+    assert "web-db: bandwidth: 5Mbps -> 10Mbps" in ran.err
+
+
+def test_a_change_that_is_refused_ends_with_3(sh):
+    sh.role_says("request", sh.shop(), "--confirm")
+    big = sh.file("big.yaml", SHOP_OF.format(cpu=64))
+    assert sh.role_says("modify", big).code == 3
+    assert sh.role_says("modify", big, "--cloudnet", "nobody").code == 1
+
+
+SHOP_OF = "rdl: 1\ngraph: shop\nnodes: {{web: {{cpu: {cpu}}}}}\n"
+
+
 def test_an_invalid_request_ends_with_4_before_the_role_is_asked(sh):
     bad = sh.file("bad.yaml", "rdl: 1\ngraph: bad\nnodes: {web: {cpu: no}}\n")
     ran = sh.role_says("request", bad)
