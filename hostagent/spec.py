@@ -15,6 +15,7 @@ from cloudnet_sdn.wire.faults import BadRequest
 
 Key = NewType("Key", str)
 
+_ROUND = re.compile(r"(.+-[a-z2-7]{10})-[0-9]+")
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -67,8 +68,10 @@ def parse_key(value: str) -> Key:
 
 
 def cloudnet_of(key: Key) -> str:
-    """The CloudNet part of a key."""
-    return key.rpartition(".")[0]
+    """The CloudNet of a key: its first part, without the number that later rounds' keys have."""
+    part = key.rpartition(".")[0]
+    numbered = _ROUND.fullmatch(part)
+    return numbered.group(1) if numbered else part
 
 
 def element_of(key: Key) -> str:

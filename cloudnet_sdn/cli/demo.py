@@ -59,6 +59,10 @@ def _show(report: Report) -> None:
     rows(TABLE, table(report))
     for vnode, got in report.vnodes.items():
         click.echo(f"{vnode}: {got['state']} at {got['provider']}")
+    if report.modified["seconds"] is not None:
+        lost, changed = report.modified["lost"], report.modified["lost_changed"]
+        took = report.modified["seconds"]
+        click.echo(f"changed in {took} s: {lost} packets lost, {changed} on what was changed")
     for thing in report.left_behind:
         click.echo(f"left behind: {thing}")
     seconds = ", ".join(f"{what} {took:.1f}" for what, took in report.seconds.items())

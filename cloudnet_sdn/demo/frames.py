@@ -91,7 +91,9 @@ def in_namespace(netns: str, action: Callable[[], T]) -> T:
     return result[0]
 
 
-def _open(port: Port) -> socket.socket:
+def open_socket(port: Port) -> socket.socket:
+    """A packet socket on a port, in its namespace; it doesn't block."""
+
     def make() -> socket.socket:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL))
         sock.bind((port.device, _ALL))
@@ -128,7 +130,7 @@ class Taps:
     """Packet sockets on all ports; a context manager."""
 
     def __init__(self, ports: Iterable[Port]) -> None:
-        self._socks = {port: _open(port) for port in ports}
+        self._socks = {port: open_socket(port) for port in ports}
 
     def __enter__(self) -> Self:
         return self

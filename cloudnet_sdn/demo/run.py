@@ -81,6 +81,7 @@ def _play(story: Story, world: World, options: DemoOptions, talk: Console) -> No
     story.confirm(held["offer"])
     story.start()
     story.prove(world.locate([node.id for node in story.request.nodes()]))
+    story.change(world.locate)
     if options.keep:
         path = world.write_demo_json()
         talk.print(f"\nIt stays up until Ctrl-C. To use it from another shell, see {path}:\n")

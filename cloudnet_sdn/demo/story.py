@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from cloudnet_sdn.demo.change import Change, Train, grown
 from cloudnet_sdn.demo.frames import Port, Taps, carried, leaks
 from cloudnet_sdn.demo.measure import Measured, measure_all
 from cloudnet_sdn.ports import Rpc
 from rdl.graph import Graph
+from rdl.language.dump import dump
 
 Say = Callable[[str], None]
 
@@ -20,6 +22,10 @@ LOW, HIGH = 0.80, 1.05  # what greedy TCP must get of what is reserved
 TRIES = 3
 _STEPS = ("set_up", "request", "confirm", "start", "total")
 """What the report's seconds are of; a step that wasn't come to took none."""
+
+
+_MODIFIED = ("lost", "lost_changed", "seconds")
+"""What is said of the change; nothing where the request has too little to change."""
 
 
 class DemoFailed(Exception):
@@ -60,6 +66,7 @@ class Report:
     vnodes: dict[str, dict[str, str]] = field(default_factory=dict)
     vlinks: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_STEPS, 0.0))
+    modified: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(_MODIFIED))
     left_behind: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -70,6 +77,7 @@ class Report:
             "vnodes": self.vnodes,
             "vlinks": self.vlinks,
             "seconds": {k: round(v, 2) for k, v in self.seconds.items()},
+            "modified": self.modified,
             "left_behind": self.left_behind,
         }
 
@@ -195,6 +203,74 @@ class Story:
                 break
             self.say(f"measuring again, the machine may be busy: {', '.join(missed)} Mbit/s")
         return measured
+
+    def change(self, locate: Callable[[list[str]], Mapping[str, Located]]) -> None:
+        """Have the CloudNet grow while packet trains run over two of its VLinks.
+
+        Raises:
+            DemoFailed: it can't, or what was promised of it isn't so.
+        """
+        located = locate([n.id for n in self.request.nodes()])
+        change = grown(self.request, {v: where.provider for v, where in located.items()})
+        if change is None:
+            return
+        ports: dict[str, list[Port]] = {p.vlink: [] for p in self._ports(located)}
+        for port in self._ports(located):
+            ports[port.vlink].append(port)
+        self.say(f"growing by {change.vnode}, {change.wider} twice as wide, under packet trains")
+        with Train(*ports[change.untouched]) as other, Train(*ports[change.wider]) as wider:
+            begun = time.monotonic()
+            self._modify(change)
+            seconds = time.monotonic() - begun
+        self.report.modified = {
+            "lost": other.lost,
+            "lost_changed": wider.lost,
+            "seconds": round(seconds, 2),
+        }
+        self.request = change.graph
+        self.start()
+        self._check_change(change, locate([n.id for n in self.request.nodes()]))
+        self.say(
+            f"changed in {seconds:.1f} s; packets lost: {other.lost} on {change.untouched}, "
+            f"{wider.lost} on {change.wider}"
+        )
+
+    def _modify(self, change: Change) -> None:
+        options = {"hold_s": 300, "wait_s": 60}
+        args = (str(uuid.uuid4()), self.report.cloudnet, dump(change.graph), options)
+        offer = self.vnp.call("negotiation.modify", *args, timeout_s=90)
+        offer = self._until(
+            lambda: self.vnp.call("negotiation.offer", offer["offer"]),
+            lambda o: o["state"] != "working",
+            "the change",
+        )
+        if offer["state"] != "held":
+            why = "; ".join(f"{r['element']}: {r['text']}" for r in offer["reasons"])
+            raise DemoFailed(f"the change is {offer['state']}: {why or 'no reason given'}")
+        self.vnp.call("negotiation.confirm", offer["offer"], timeout_s=90)
+        offer = self._until(
+            lambda: self.vnp.call("negotiation.offer", offer["offer"]),
+            lambda o: o["state"] != "confirming",
+            "the confirmation of the change",
+        )
+        if offer["state"] != "confirmed":
+            why = "; ".join(f"{r['element']}: {r['text']}" for r in offer["reasons"])
+            raise DemoFailed(f"the change is {offer['state']} instead of confirmed: {why}")
+
+    def _check_change(self, change: Change, located: Mapping[str, Located]) -> None:
+        """The new VLink and the wider one give what is reserved now."""
+        ports = self._ports(located)
+        links = {v: [p for p in ports if p.vlink == v] for v in (change.vlink, change.wider)}
+        reserved = {v: change.graph.elements[v].amount("bandwidth") / 1e6 for v in links}
+        for left in reversed(range(TRIES)):
+            measured = measure_all(links)
+            missed = [v for v in links if not _kept(reserved[v], measured[v].mbps)]
+            if not missed:
+                return
+            told = ", ".join(f"{v} {measured[v].mbps} of {reserved[v]:g}" for v in missed)
+            if not left:
+                raise DemoFailed(f"after the change: {told} Mbit/s")
+            self.say(f"measuring again, the machine may be busy: {told} Mbit/s")
 
     def release(self) -> None:
         """Give everything of this customer's back, and wait until it is."""

@@ -15,6 +15,7 @@ from typing import Any
 from cloudnet_sdn.wire.faults import BadRequest, Conflict, Internal, NotFound
 from cloudnet_sdn.wire.rpc import Method, Service
 from hostagent import limits
+from hostagent.ports import clash
 from hostagent.spec import VNodeSpec, parse_key, parse_spec
 from rdl.graph import Graph
 from ryu_apps.spec import VLinkSpec, parse_id
@@ -73,6 +74,8 @@ class FakeAgent:
             taken = {i.mac for i in vnode.spec.interfaces}
             if other != key and taken & {i.mac for i in spec.interfaces}:
                 raise Conflict("a MAC address is in use")
+        if why := clash(parse_key(key), spec, {k: v.spec for k, v in self.vnodes.items()}):
+            raise Conflict(why)
         known = self.vnodes.setdefault(parse_key(key), FakeVNode(spec))
         known.spec = spec
         return self.get(key)

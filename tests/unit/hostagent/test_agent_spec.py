@@ -79,6 +79,20 @@ def test_a_bad_spec_is_refused_with_what_is_wrong(raw, said):
 def test_a_key_names_a_cloudnet_and_an_element():
     key = parse_key("cn-12.a.web_1")
     assert (cloudnet_of(key), element_of(key)) == ("cn-12.a", "web_1")
+
+
+@pytest.mark.parametrize(
+    ("key", "cloudnet"),
+    [
+        ("berlin-p6z6u4cbez.app", "berlin-p6z6u4cbez"),
+        ("berlin-p6z6u4cbez-4.app", "berlin-p6z6u4cbez"),
+        ("berlin-2345672345-12.app", "berlin-2345672345"),
+        ("berlin-2345672345.app", "berlin-2345672345"),
+        ("lab-2.app", "lab-2"),
+    ],
+)
+def test_what_later_rounds_of_a_cloudnet_make_is_the_cloudnet_s(key, cloudnet):
+    assert cloudnet_of(parse_key(key)) == cloudnet
     assert isinstance(key, str)
 
 
