@@ -1,8 +1,8 @@
 """Large substrates: the exact search among the hosts of a few racks, a bound over all of them.
 
 A mapping among some of the candidates is a mapping; the bound comes from the cheapest parting
-(`mip.bounds.partition`), which also tells which racks are worth a look. What reaches the bound is
-proven optimal without ever a table over all hosts.
+(`mip.bounds.partition`), which also tells places that cost no more, if they have paths, and which
+racks are worth a look. What reaches the bound is proven optimal without a table over all hosts.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mip.bounds.metric import Metric
-from mip.bounds.partition import Parting, cheapest_parting, racks_of
+from mip.bounds.partition import Parting, cheapest_parting
+from mip.bounds.racks import racks_of
 from mip.draft import Draft, value_of
 from mip.exact.placements import PlacedSearch, placeable
 from mip.exact.program import Clock, Found, Search
-from mip.instance.instance import Instance, Kind
+from mip.instance.instance import Instance, Kind, Point
 from mip.objectives import Weights
 from mip.solvers.linear import Ending
 
@@ -26,6 +27,10 @@ LARGE = 2_500
 
 BROAD = 900
 """And from which regions come first, where hosts share switches."""
+
+_PARTING_S = 5.0
+_FAILURES = 4
+"""Seconds for the cheapest parting at most; how many of its places may come to nothing better."""
 
 _HOSTS = 60
 _GROWTH = 2
@@ -80,11 +85,9 @@ class RegionalSearch:
     def run(self) -> Found:
         """The best mapping of all regions looked at; optimal where it meets the bound."""
         metric = Metric(self.instance, self.weights)
-        parting = cheapest_parting(self.instance, self.weights, metric)
-        if parting is not None:
-            self.bound = parting.bound
-            if not np.isfinite(parting.bound):
-                return Found(Ending.INFEASIBLE)
+        parting = self._parted(metric)
+        if parting is not None and not np.isfinite(parting.bound):
+            return Found(Ending.INFEASIBLE)
         size = _HOSTS
         while size <= _MOST and not self._ended():
             for region in self._regions(parting, metric, size):
@@ -93,6 +96,21 @@ class RegionalSearch:
                     break
             size *= _GROWTH
         return self._found()
+
+    def _parted(self, metric: Metric) -> Parting | None:
+        """The cheapest parting, after a try at some of the places where it is."""
+        last, failed = None, 0
+        over = self.search.clock.within(_PARTING_S).over
+        for last in cheapest_parting(self.instance, self.weights, metric, over):
+            self.bound = max(self.bound, last.bound)
+            if last.places is not None:
+                before = self.value
+                pairs = zip(self.instance.points, last.places, strict=True)
+                self._among(tuple(replace(p, candidates=(v,)) for p, v in pairs))
+                failed += self.value == before
+            if self._ended() or failed >= _FAILURES:
+                break
+        return last
 
     def better(self, search: Search) -> Found:
         """The best mapping near the one found, searched without haste among its racks and more."""
@@ -192,6 +210,10 @@ class RegionalSearch:
             else p
             for p in self.instance.points
         )
+        self._among(points, hurry=hurry)
+
+    def _among(self, points: tuple[Point, ...], *, hurry: bool = True) -> None:
+        """Search with fewer candidates, for a moment."""
         small = replace(self.instance, points=points)
         if any(not p.candidates for p in points) or not placeable(small, self.weights):
             return
