@@ -10,7 +10,7 @@ parting uses are then told by their very hosts, each of them once, until none of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,13 +40,18 @@ class Parting:
         parts: the sets of points that share a rack in it.
         homes: for each of them the racks with room for it, cheapest first.
         places: for each point a vertex, which is worth routing: it costs the bound, or as much as
-            is known now, where VLinks find shortest paths. None if nothing new is known.
+            is known now, where all racks are equally far and VLinks find shortest paths. None if
+            nothing new is known.
+        cost: what mappings at these places cost then.
+        settled: whether the bound is the last one.
     """
 
     bound: float
     parts: tuple[tuple[int, ...], ...] = ()
     homes: tuple[tuple[int, ...], ...] = ()
     places: tuple[int, ...] | None = None
+    cost: float = float("inf")
+    settled: bool = False
 
 
 def cheapest_parting(
@@ -97,16 +102,18 @@ class _Partition:
                 lowest = value
             if not np.isfinite(value):
                 if not used.any():
-                    yield Parting(value)
+                    yield Parting(value, settled=True)
                 return
             loose = [k for k in chosen if not self._known[k]]
-            places = None
+            places, cost = None, value
             if not loose:
                 places = self._places(parts, chosen)
                 used[chosen] = True
             elif not used.any():
                 places, told = self._so_far(told)
-            yield self._parting(lowest, parts, places)
+                cost = told
+            found = self._parting(lowest, parts, places, cost)
+            yield replace(found, settled=bool(used.any()))
             if over():
                 return
             for k in self._next(parts, loose, batch):
@@ -116,7 +123,7 @@ class _Partition:
             batch = min(2 * batch, _BATCH)
 
     def _parting(
-        self, value: float, parts: Sequence[int], places: tuple[int, ...] | None
+        self, bound: float, parts: Sequence[int], places: tuple[int, ...] | None, cost: float
     ) -> Parting:
         names = np.asarray(list(self._racks.members))
         homes = []
@@ -125,7 +132,8 @@ class _Partition:
             order = np.argsort(costs, kind="stable")
             homes.append(tuple(int(s) for s in names[order[np.isfinite(costs[order])]]))
         members = tuple(self._racks.subsets.members(p) for p in parts)
-        return Parting(value + self._racks.weights.constant, members, tuple(homes), places)
+        more = self._racks.weights.constant
+        return Parting(bound + more, members, tuple(homes), places, cost + more)
 
     # --- among racks ----------------------------------------------------------------------------
 
@@ -165,18 +173,24 @@ class _Partition:
         return value, [part for part, _ in pairs], [k for _, k in pairs]
 
     def _chosen(self, parts: Sequence[int], allowed: Bools) -> list[int]:
-        """For each part a cheapest rack, none twice, known ones first; fewer if none is left."""
+        """For each part a cheapest rack, none twice; fewer if none is left.
+
+        Of equals those that are known, then those near to racks chosen before.
+        """
         chosen: list[int] = []
         free = allowed.copy()
+        away = np.zeros(len(free))
         for part in parts:
             costs = np.where(free, self._costs[:, part], np.inf)
             least = float(costs.min())
             if not np.isfinite(least):
                 break
             good = costs <= least + _ROUND * max(1.0, abs(least))
-            k = max(np.flatnonzero(good), key=lambda r: (self._known[r], self._racks.promise[r]))
-            chosen.append(int(k))
+            order = np.lexsort((-self._racks.promise[good], away[good], ~self._known[good]))
+            k = int(np.flatnonzero(good)[order[0]])
+            chosen.append(k)
             free[k] = False
+            away += self._racks.away_from(k)
         return chosen
 
     def _so_far(self, told: float) -> tuple[tuple[int, ...] | None, float]:

@@ -137,6 +137,17 @@ class Racks:
             found = min(found, float(away.min(initial=np.inf)))
         return self.near + (found if np.isfinite(found) else 0.0)
 
+    def away_from(self, rack: int) -> Floats:
+        """Links between a rack's switch and those of all racks, as far as the first VLink goes."""
+        out = np.zeros(len(self.members))
+        if self._pendant and self.instance.vlinks:
+            field, _ = self.metric.field(0)
+            rows = np.asarray([field.rows.get(s, -1) for s in self.members])
+            column = field.columns.get(int(rows[rack]))
+            if column is not None:
+                out = np.where(rows < 0, np.inf, field.away[rows, column])
+        return out
+
     # --- hosts --------------------------------------------------------------------------------
 
     @cached_property

@@ -30,7 +30,9 @@ BROAD = 900
 
 _PARTING_S = 5.0
 _FAILURES = 4
-"""Seconds for the cheapest parting at most; how many of its places may come to nothing better."""
+_DETOUR = 1.2
+"""Seconds for the cheapest parting at most; how many of its places may cost more than it says; and
+how many times as much shows that it doesn't know what is far."""
 
 _HOSTS = 60
 _GROWTH = 2
@@ -103,12 +105,12 @@ class RegionalSearch:
         over = self.search.clock.within(_PARTING_S).over
         for last in cheapest_parting(self.instance, self.weights, metric, over):
             self.bound = max(self.bound, last.bound)
-            if last.places is not None:
-                before = self.value
+            if last.places is not None and failed < _FAILURES:
                 pairs = zip(self.instance.points, last.places, strict=True)
-                self._among(tuple(replace(p, candidates=(v,)) for p, v in pairs))
-                failed += self.value == before
-            if self._ended() or failed >= _FAILURES:
+                value = self._among(tuple(replace(p, candidates=(v,)) for p, v in pairs))
+                far = last.cost * _DETOUR < value < float("inf")
+                failed += _FAILURES if far else value > last.cost + 1e-9 * max(1.0, last.cost)
+            if self._ended() or (last.settled and failed >= _FAILURES):
                 break
         return last
 
@@ -212,11 +214,11 @@ class RegionalSearch:
         )
         self._among(points, hurry=hurry)
 
-    def _among(self, points: tuple[Point, ...], *, hurry: bool = True) -> None:
-        """Search with fewer candidates, for a moment."""
+    def _among(self, points: tuple[Point, ...], *, hurry: bool = True) -> float:
+        """Search with fewer candidates, for a moment; the value of what it finds, or infinity."""
         small = replace(self.instance, points=points)
         if any(not p.candidates for p in points) or not placeable(small, self.weights):
-            return
+            return float("inf")
         left = self.search.clock.left()
         seconds = _REGION_S if left is None else min(_REGION_S, left / 2)
         quiet = replace(self.search, clock=Clock(seconds), progress=None)
@@ -225,9 +227,10 @@ class RegionalSearch:
             near.best, near.value, near.bound = self.best, self.value, self.bound
         near.run()
         if near.best is None:
-            return
+            return float("inf")
         value = value_of(self.instance, self.weights, near.best)
         if value < self.value:
             self.best, self.value = near.best, value
             if self.search.progress is not None:
                 self.search.progress(value, self.bound if np.isfinite(self.bound) else None)
+        return value
