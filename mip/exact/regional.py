@@ -29,10 +29,11 @@ BROAD = 900
 """And from which regions come first, where hosts share switches."""
 
 _PARTING_S = 5.0
-_FAILURES = 4
+_TRY_S = 0.15
+_FAILURES = 3
 _DETOUR = 1.2
-"""Seconds for the cheapest parting at most; how many of its places may cost more than it says; and
-how many times as much shows that it doesn't know what is far."""
+"""Seconds for the cheapest parting at most, and for a try at its places; how many of these may cost
+more than it says; and how many times as much shows that it doesn't know what is far."""
 
 _HOSTS = 60
 _GROWTH = 2
@@ -107,7 +108,8 @@ class RegionalSearch:
             self.bound = max(self.bound, last.bound)
             if last.places is not None and failed < _FAILURES:
                 pairs = zip(self.instance.points, last.places, strict=True)
-                value = self._among(tuple(replace(p, candidates=(v,)) for p, v in pairs))
+                only = tuple(replace(p, candidates=(v,)) for p, v in pairs)
+                value = self._among(only, most=_TRY_S)
                 far = last.cost * _DETOUR < value < float("inf")
                 failed += _FAILURES if far else value > last.cost + 1e-9 * max(1.0, last.cost)
             if self._ended() or (last.settled and failed >= _FAILURES):
@@ -214,13 +216,15 @@ class RegionalSearch:
         )
         self._among(points, hurry=hurry)
 
-    def _among(self, points: tuple[Point, ...], *, hurry: bool = True) -> float:
+    def _among(
+        self, points: tuple[Point, ...], *, hurry: bool = True, most: float = _REGION_S
+    ) -> float:
         """Search with fewer candidates, for a moment; the value of what it finds, or infinity."""
         small = replace(self.instance, points=points)
         if any(not p.candidates for p in points) or not placeable(small, self.weights):
             return float("inf")
         left = self.search.clock.left()
-        seconds = _REGION_S if left is None else min(_REGION_S, left / 2)
+        seconds = most if left is None else min(most, left / 2)
         quiet = replace(self.search, clock=Clock(seconds), progress=None)
         near = PlacedSearch(small, self.weights, quiet, hurry=hurry, cells=_CELLS)
         if not hurry and self.best is not None:
