@@ -77,9 +77,9 @@ class Metric:
         """Least latencies, in seconds; what switches add is left out."""
         vlink = self._instance.vlinks[index]
         network = self._instance.network
-        steps = self._steps(vlink, lambda link: float(network.latency(link.id)), level=False)
-        key = ("latency", steps.tobytes(), vlink.vertices)
+        key = ("latency", vlink.edges, vlink.vertices)
         if key not in self._fields:
+            steps = self._steps(vlink, lambda link: float(network.latency(link.id)), level=False)
             self._fields[key] = self._solve(vlink, steps)
         return self._fields[key]
 

@@ -1,24 +1,21 @@
-"""What it costs at least to part the points among racks and hosts.
+"""What it costs at least to part the points among racks and hosts, and who does it for that.
 
 VNodes on one host cost nothing to join, those in one rack two access links, all others at least
 the way between two racks. The cheapest parting for which single hosts and racks have room is found
 by dynamic programming over subsets: a lower bound that sees capacities, where the metric bound sees
-distances. A rack is a switch with the hosts that hang on it alone.
+distances. At first a rack's hosts are told by the best of all hosts; the racks that a cheapest
+parting uses are then told by their very hosts, each of them once, until none of those is left.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import combinations
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mip.bounds.metric import Floats, Ints, Metric
-from mip.instance.capacity import Key, key_of, limits
+from mip.bounds.metric import Floats, Metric
+from mip.bounds.racks import Bools, Racks, racks_of
 from mip.instance.instance import Instance, Kind
 from mip.objectives import Weights
 
@@ -28,9 +25,10 @@ POINTS = 12
 _CELLS = 4 * 10**6
 """Subsets times racks (or hosts) in one table."""
 
-_ROUND = 1e-9
+_BATCH = 32
+"""Racks that are looked at before the next parting, at most."""
 
-Bools = np.ndarray[Any, np.dtype[np.bool_]]
+_ROUND = 1e-9
 
 
 @dataclass(frozen=True)
@@ -41,25 +39,30 @@ class Parting:
         bound: a lower bound on any mapping; infinite if there is none.
         parts: the sets of points that share a rack in it.
         homes: for each of them the racks with room for it, cheapest first.
+        places: for each point a vertex, which is worth routing: it costs the bound, or as much as
+            is known now, where all racks are equally far and VLinks find shortest paths. None if
+            nothing new is known.
+        cost: what mappings at these places cost then.
+        settled: whether the bound is the last one.
     """
 
     bound: float
     parts: tuple[tuple[int, ...], ...] = ()
     homes: tuple[tuple[int, ...], ...] = ()
+    places: tuple[int, ...] | None = None
+    cost: float = float("inf")
+    settled: bool = False
 
 
-def racks_of(instance: Instance) -> dict[int, list[int]]:
-    """Switch to the candidates that hang on it alone; other candidates by themselves."""
-    network = instance.network
-    out: dict[int, list[int]] = defaultdict(list)
-    for v in sorted({v for p in instance.points for v in p.candidates}):
-        alone = len(network.incident[v]) == 1 and not network.forwards[v]
-        out[network.incident[v][0][1] if alone else v].append(v)
-    return dict(out)
+def cheapest_parting(
+    instance: Instance,
+    weights: Weights,
+    metric: Metric,
+    over: Callable[[], bool] = lambda: False,
+) -> Iterator[Parting]:
+    """Partings with ever better bounds, then ever other places at the last one.
 
-
-def cheapest_parting(instance: Instance, weights: Weights, metric: Metric) -> Parting | None:
-    """The cheapest parting; None where the objective or the size doesn't allow for it.
+    None at all where the objective or the size doesn't allow for it; ends once `over` says so.
 
     Model: (B3).
     """
@@ -70,296 +73,174 @@ def cheapest_parting(instance: Instance, weights: Weights, metric: Metric) -> Pa
         and all(p.kind is not Kind.JUNCTION for p in instance.points)
         and all(v.protection == "none" for v in instance.vlinks)
     )
-    racks = racks_of(instance)
-    if not plain or len(racks) << len(instance.points) > _CELLS:
-        return None
-    return _Parting(instance, weights, metric, racks).cheapest()
+    members = racks_of(instance)
+    if not plain or len(members) << len(instance.points) > _CELLS:
+        return
+    yield from _Partition(Racks(instance, weights, metric, members)).partings(over)
 
 
-@dataclass(frozen=True)
-class _Parting:
-    """The tables of one instance; a subset of points is a number, bit i for point i."""
+class _Partition:
+    """What each rack is known to cost for each subset of points; ever better known."""
 
-    instance: Instance
-    weights: Weights
-    metric: Metric
-    racks: dict[int, list[int]]
+    def __init__(self, racks: Racks) -> None:
+        self._racks = racks
+        self._costs = racks.costs()
+        self._known = np.full(len(racks.members), racks.apart_all)
+        for k, rows in enumerate(racks.rows):
+            if len(rows) == 1 and not self._known[k]:
+                np.maximum(self._costs[k], racks.on_hosts(k)[0], out=self._costs[k])
+                self._known[k] = True
 
-    def cheapest(self) -> Parting:
-        everything = (1 << self._n) - 1
-        near, far = self._near, self._far
-        in_rack = self._in_rack(near)
-        joined, first = self._parted(in_rack.min(axis=0), far)
-        bound = float(joined[everything])
-        if not np.isfinite(bound):
-            return Parting(float("inf"))
+    def partings(self, over: Callable[[], bool]) -> Iterator[Parting]:
+        """See `cheapest_parting`."""
+        used = np.zeros(len(self._known), dtype=bool)
+        lowest, told = float("-inf"), float("inf")
+        batch = 1
+        while True:
+            value, parts, chosen = self._joined(~used)
+            if not used.any():
+                lowest = value
+            if not np.isfinite(value):
+                if not used.any():
+                    yield Parting(value, settled=True)
+                return
+            loose = [k for k in chosen if not self._known[k]]
+            places, cost = None, value
+            if not loose:
+                places = self._places(parts, chosen)
+                used[chosen] = True
+            elif not used.any():
+                places, told = self._so_far(told)
+                cost = told
+            found = self._parting(lowest, parts, places, cost)
+            yield replace(found, settled=bool(used.any()))
+            if over():
+                return
+            for k in self._next(parts, loose, batch):
+                if over():
+                    return
+                self._tell(k)
+            batch = min(2 * batch, _BATCH)
+
+    def _parting(
+        self, bound: float, parts: Sequence[int], places: tuple[int, ...] | None, cost: float
+    ) -> Parting:
+        names = np.asarray(list(self._racks.members))
+        homes = []
+        for part in parts:
+            costs = self._costs[:, part]
+            order = np.argsort(costs, kind="stable")
+            homes.append(tuple(int(s) for s in names[order[np.isfinite(costs[order])]]))
+        members = tuple(self._racks.subsets.members(p) for p in parts)
+        more = self._racks.weights.constant
+        return Parting(bound + more, members, tuple(homes), places, cost + more)
+
+    # --- among racks ----------------------------------------------------------------------------
+
+    def _joined(self, allowed: Bools) -> tuple[float, list[int], list[int]]:
+        """The cheapest parting among some racks: what it costs, its parts, a rack for each.
+
+        First as if racks could be taken twice, which is sooner told.
+        """
+        if not allowed.any():
+            return float("inf"), [], []
+        subsets, ways = self._racks.subsets, self._racks.far * self._racks.inside
+        best, first = subsets.parted(self._costs[allowed].min(axis=0) - ways)
+        value = float(best[-1] + ways[-1])
+        if not np.isfinite(value):
+            return value, [], []
         parts: list[int] = []
-        left = everything
+        left = len(best) - 1
         while left:
             parts.append(int(first[left]))
             left &= ~int(first[left])
-        names = np.asarray(list(self.racks))
-        homes = []
-        for part in parts:
-            costs = in_rack[:, part]
-            order = np.argsort(costs, kind="stable")
-            homes.append(tuple(int(s) for s in names[order[np.isfinite(costs[order])]]))
-        members = tuple(tuple(i for i in range(self._n) if p >> i & 1) for p in parts)
-        return Parting(bound + self.weights.constant, members, tuple(homes))
+        chosen = self._chosen(parts, allowed)
+        if len(chosen) == len(parts):
+            paid = float(self._costs[chosen, parts].sum() + ways[-1] - ways[parts].sum())
+            if paid <= value + _ROUND * max(1.0, abs(value)):
+                return value, parts, chosen
+        return self._each_once(np.flatnonzero(allowed).tolist())
 
-    @property
-    def _n(self) -> int:
-        return len(self.instance.points)
+    def _each_once(self, racks: Sequence[int]) -> tuple[float, list[int], list[int]]:
+        """The same with no rack taken twice."""
+        subsets, ways = self._racks.subsets, self._racks.far * self._racks.inside
+        tables = [subsets.nothing]
+        for k in racks:
+            tables.append(subsets.packed(tables[-1], self._costs[k] - ways))
+        value = float(tables[-1][-1] + ways[-1])
+        given = subsets.given(tables, self._costs[racks] - ways) if np.isfinite(value) else []
+        pairs = [(part, k) for part, k in zip(given, racks, strict=False) if part]
+        return value, [part for part, _ in pairs], [k for _, k in pairs]
 
-    # --- subsets ------------------------------------------------------------------------------
+    def _chosen(self, parts: Sequence[int], allowed: Bools) -> list[int]:
+        """For each part a cheapest rack, none twice; fewer if none is left.
 
-    def _summed(self, values: Sequence[float]) -> Floats:
-        """For each subset the sum over its points."""
-        sums = np.zeros(1)
-        for value in values:
-            sums = np.concatenate([sums, sums + value])
-        return sums
-
-    def _pair_sums(self, values: Sequence[float]) -> tuple[Floats, Floats]:
-        """For each subset the sum over VLinks with both ends in it, and with one end in it."""
-        subsets = np.arange(1 << self._n)
-        both, one = np.zeros(len(subsets)), np.zeros(len(subsets))
-        for vlink, value in zip(self.instance.vlinks, values, strict=True):
-            if len(vlink.points) == 2:
-                a, b = (subsets >> p & 1 for p in vlink.points)
-                both += value * (a & b)
-                one += value * (a ^ b)
-        return both, one
-
-    @cached_property
-    def _inside(self) -> Floats:
-        """What VLinks within each subset cost for each link crossed."""
-        return self._pair_sums([self.metric.field(i)[1] for i in range(len(self.instance.vlinks))])[
-            0
-        ]
-
-    @cached_property
-    def _leaving(self) -> Floats:
-        """The bandwidth of VLinks that leave each subset."""
-        return self._pair_sums([float(v.bandwidth) for v in self.instance.vlinks])[1]
-
-    def _parted(self, costs: Floats, height: float) -> tuple[Floats, Ints]:
-        """The cheapest way to part each subset, VLinks between parts crossing `height` links.
-
-        Args:
-            costs: of each subset as one part.
-            height: links that VLinks between two parts cross.
-
-        Returns:
-            The costs, and for each subset the part with its lowest point.
+        Of equals those that are known, then those near to racks chosen before.
         """
-        gain = costs - height * self._inside
-        best = np.full(len(costs), np.inf)
-        best[0] = 0.0
-        first = np.zeros(len(costs), dtype=np.int64)
-        for subset in range(1, len(costs)):
-            lowest = subset & -subset
-            parts = np.asarray([lowest])
-            rest = subset ^ lowest
-            while rest:
-                bit = rest & -rest
-                parts = np.concatenate([parts, parts | bit])
-                rest ^= bit
-            sums = gain[parts] + best[subset ^ parts]
-            k = int(sums.argmin())
-            best[subset], first[subset] = sums[k], parts[k]
-        return best + height * self._inside, first
+        chosen: list[int] = []
+        free = allowed.copy()
+        away = np.zeros(len(free))
+        for part in parts:
+            costs = np.where(free, self._costs[:, part], np.inf)
+            least = float(costs.min())
+            if not np.isfinite(least):
+                break
+            good = costs <= least + _ROUND * max(1.0, abs(least))
+            order = np.lexsort((-self._racks.promise[good], away[good], ~self._known[good]))
+            k = int(np.flatnonzero(good)[order[0]])
+            chosen.append(k)
+            free[k] = False
+            away += self._racks.away_from(k)
+        return chosen
 
-    # --- hosts --------------------------------------------------------------------------------
+    def _so_far(self, told: float) -> tuple[tuple[int, ...] | None, float]:
+        """Places in racks that are known, if they cost less than `told`; and what they cost."""
+        value, parts, chosen = self._joined(self._known)
+        if not value < told - _ROUND * max(1.0, abs(value)):
+            return None, told
+        return self._places(parts, chosen), value
 
-    @cached_property
-    def _hosts(self) -> list[int]:
-        return [h for hosts in self.racks.values() for h in hosts]
+    def _next(self, parts: Sequence[int], loose: list[int], batch: int) -> list[int]:
+        """The racks to look at next: those that are needed, and the next best for their parts."""
+        if not loose:
+            return []
+        out = dict.fromkeys(loose)
+        open_ = np.flatnonzero(~self._known)
+        for part in parts:
+            order = np.lexsort((-self._racks.promise[open_], self._costs[open_, part]))
+            out |= dict.fromkeys(open_[order[:batch]].tolist())
+        return list(out)
 
-    @cached_property
-    def _alone(self) -> Floats:
-        """What each point costs on each host (rows as `_hosts`), infinite where it can't be."""
-        request, network = self.instance.problem.request, self.instance.network
-        row = {h: k for k, h in enumerate(self._hosts)}
-        out = np.full((len(self._hosts), self._n), np.inf)
-        for i, point in enumerate(self.instance.points):
-            at = [row[v] for v in point.candidates]
-            if point.kind is Kind.VNODE:
-                vnode = request.elements[point.id]
-                elements = (network.element(v) for v in point.candidates)
-                out[at, i] = [self.weights.place(vnode, e) for e in elements]
-            else:
-                out[at, i] = 0.0
+    # --- in one rack ----------------------------------------------------------------------------
+
+    def _tell(self, rack: int) -> None:
+        """Learn what each subset costs on the very hosts of a rack, each of them once.
+
+        Model: (B4).
+        """
+        *_, last = self._packed(rack)
+        exact = last + self._racks.near * self._racks.inside
+        np.maximum(self._costs[rack], exact, out=self._costs[rack])
+        self._known[rack] = True
+
+    def _packed(self, rack: int) -> list[Floats]:
+        """For each subset the cheapest way with none, one, two … of a rack's hosts."""
+        out = [self._racks.subsets.nothing]
+        for gains in self._gains(rack):
+            out.append(self._racks.subsets.packed(out[-1], gains))
         return out
 
-    @cached_property
-    def _doors(self) -> Floats:
-        """The bandwidth that may leave each host; infinite where one passes things on."""
-        network = self.instance.network
-        return np.asarray(
-            [
-                np.inf
-                if network.forwards[h]
-                else sum(self._room(e) for e, _ in network.incident[h])
-                for h in self._hosts
-            ]
-        )
+    def _gains(self, rack: int) -> Floats:
+        """What each subset adds on each host, ways to the rest of the rack left out."""
+        return self._racks.on_hosts(rack) - self._racks.near * self._racks.inside
 
-    def _room(self, edge: int) -> float:
-        """The bandwidth left on an edge."""
-        link = self.instance.network.edges[edge].link
-        if link is None:
-            return float("inf")
-        element = self.instance.network.substrate.elements[link]
-        if not limits(element, "bandwidth"):
-            return float("inf")
-        return float(self.instance.free(key_of(element, "bandwidth")))
-
-    @cached_property
-    def _resources(self) -> list[str]:
-        return sorted({r for p in self.instance.points for r in p.demand})
-
-    @cached_property
-    def _demands(self) -> dict[str, Floats]:
-        """For each resource what each subset takes, a little less for rounding."""
-        points = self.instance.points
-        return {
-            r: self._summed([float(p.demand.get(r, 0)) for p in points]) * (1 - _ROUND)
-            for r in self._resources
-        }
-
-    @cached_property
-    def _apart(self) -> Bools:
-        """For each subset whether two of its points must not share a host."""
-        subsets = np.arange(1 << self._n)
-        out = np.zeros(len(subsets), dtype=bool)
-        for some in self.instance.rules.apart:
-            for a, b in combinations(some, 2):
-                out |= (subsets >> a & subsets >> b & 1).astype(bool)
-        return out
-
-    def _on_host(self) -> Floats:
-        """What each subset costs on the cheapest host that has room for exactly it."""
-        network = self.instance.network
-        free = [
-            [float(self.instance.free(key_of(network.element(h), r))) for r in self._resources]
-            for h in self._hosts
-        ]
-        rows = np.unique(
-            np.column_stack([np.asarray(free).reshape(len(free), -1), self._doors, self._alone]),
-            axis=0,
-        )
-        width = len(self._resources)
-        out = np.full(1 << self._n, np.inf)
-        for row in rows:
-            costs = self._summed(row[width + 1 :].tolist())
-            for k, r in enumerate(self._resources):
-                costs[self._demands[r] > row[k]] = np.inf
-            costs[self._leaving * (1 - _ROUND) > row[width]] = np.inf
-            np.minimum(out, costs, out=out)
-        out[self._apart & ~self._provider_like] = np.inf
-        return out
-
-    @cached_property
-    def _provider_like(self) -> bool:
-        """Whether some candidate passes things on: rules on hosts don't bind there."""
-        return any(self.instance.network.forwards[h] for h in self._hosts)
-
-    # --- racks --------------------------------------------------------------------------------
-
-    @cached_property
-    def _near(self) -> float:
-        """Links between two hosts of a rack, at least."""
-        return 2 * self._access
-
-    @cached_property
-    def _access(self) -> float:
-        """Links between a host and its switch, at least: 1 or, joined directly, 0."""
-        network = self.instance.network
-        whole = self._pendant and all(
-            network.edges[network.incident[h][0][0]].link is not None for h in self._hosts
-        )
-        return 1.0 if whole else 0.0
-
-    @cached_property
-    def _pendant(self) -> bool:
-        """Whether all that points may be on hangs on switches; nothing is known of others' ways."""
-        forwards = self.instance.network.forwards
-        return all(forwards[s] and s not in hosts for s, hosts in self.racks.items())
-
-    @cached_property
-    def _far(self) -> float:
-        """Links between hosts of two racks, at least."""
-        if not self._pendant:
-            return 0.0
-        found = float("inf")
-        seen: set[int] = set()
-        for index in range(len(self.instance.vlinks)):
-            field, _ = self.metric.field(index)
-            if id(field) in seen:
-                continue
-            seen.add(id(field))
-            switches = [s for s in self.racks if s in field.rows]  # the others reach nothing
-            rows = [field.rows[s] for s in switches]
-            columns = [field.columns[r] for r in rows]
-            away = field.away[np.ix_(rows, columns)].copy()
-            np.fill_diagonal(away, np.inf)
-            found = min(found, float(away.min(initial=np.inf)))
-        return self._near + (found if np.isfinite(found) else 0.0)
-
-    def _in_rack(self, near: float) -> Floats:
-        """What each subset costs in each rack, infinite where the rack surely has no room."""
-        if self._apart_all:
-            out = self._matched() + near * self._inside
-        else:
-            on_host = self._on_host()
-            shared, _ = self._parted(on_host, near)
-            out = np.tile(shared, (len(self.racks), 1))
-        for k, (switch, hosts) in enumerate(self.racks.items()):
-            out[k, ~self._roomy(switch, hosts)] = np.inf
-        return out
-
-    @cached_property
-    def _apart_all(self) -> bool:
-        """Whether no two points may share a host."""
-        pairs = np.asarray([1 << a | 1 << b for a, b in combinations(range(self._n), 2)], int)
-        return not self._provider_like and bool(self._apart[pairs].all())
-
-    def _matched(self) -> Floats:
-        """What each subset costs in each rack with every point on a host of its own."""
-        sizes = [len(hosts) for hosts in self.racks.values()]
-        out = np.full((len(sizes), 1 << self._n), np.inf)
-        out[:, 0] = 0.0
-        starts = np.cumsum([0, *sizes[:-1]])
-        leaving = self._leaving[1 << np.arange(self._n)] * (1 - _ROUND)
-        alone = np.where(self._doors[:, None] < leaving, np.inf, self._alone)
-        for k in range(max(sizes)):
-            some = np.flatnonzero(np.asarray(sizes) > k)
-            costs = alone[starts[some] + k]
-            before = out[some]
-            after = before.copy()
-            shape = (len(some), -1, 2)
-            for i in range(self._n):
-                split = (*shape, 1 << i)
-                old, new = before.reshape(split), after.reshape(split)
-                np.minimum(new[:, :, 1], old[:, :, 0] + costs[:, i, None, None], out=new[:, :, 1])
-            out[some] = after
-        return out
-
-    def _roomy(self, switch: int, hosts: Sequence[int]) -> Bools:
-        """For each subset whether a rack's sums are enough for it."""
-        network = self.instance.network
-        good = np.ones(1 << self._n, dtype=bool)
-        for r in self._resources:
-            keys: set[Key] = {key_of(network.element(h), r) for h in hosts}
-            good &= self._demands[r] <= float(sum(self.instance.free(k) for k in keys))
-        inside = set(hosts)
-        if hosts != [switch]:
-            up = sum(self._room(e) for e, near in network.incident[switch] if near not in inside)
-            good &= self._leaving * (1 - _ROUND) <= up
-        able = {
-            p for p in range(self._n) if not inside.isdisjoint(self.instance.points[p].candidates)
-        }
-        missing = sum(1 << p for p in range(self._n) if p not in able)
-        good &= (np.arange(1 << self._n) & missing) == 0
-        return good
+    def _places(self, parts: Sequence[int], chosen: Sequence[int]) -> tuple[int, ...] | None:
+        """The hosts of a cheapest way to put each part into the rack chosen for it."""
+        subsets = self._racks.subsets
+        out = [-1] * subsets.count
+        for part, rack in zip(parts, chosen, strict=True):
+            given = subsets.given(self._packed(rack), self._gains(rack), part)
+            for row, taken in zip(self._racks.rows[rack], given, strict=True):
+                for i in subsets.members(taken):
+                    out[i] = self._racks.hosts[row]
+        return None if -1 in out else tuple(out)

@@ -1,8 +1,8 @@
 """Large substrates: the exact search among the hosts of a few racks, a bound over all of them.
 
 A mapping among some of the candidates is a mapping; the bound comes from the cheapest parting
-(`mip.bounds.partition`), which also tells which racks are worth a look. What reaches the bound is
-proven optimal without ever a table over all hosts.
+(`mip.bounds.partition`), which also tells places that cost no more, if they have paths, and which
+racks are worth a look. What reaches the bound is proven optimal without a table over all hosts.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mip.bounds.metric import Metric
-from mip.bounds.partition import Parting, cheapest_parting, racks_of
+from mip.bounds.partition import Parting, cheapest_parting
+from mip.bounds.racks import racks_of
 from mip.draft import Draft, value_of
 from mip.exact.placements import PlacedSearch, placeable
 from mip.exact.program import Clock, Found, Search
-from mip.instance.instance import Instance, Kind
+from mip.instance.instance import Instance, Kind, Point
 from mip.objectives import Weights
 from mip.solvers.linear import Ending
 
@@ -26,6 +27,13 @@ LARGE = 2_500
 
 BROAD = 900
 """And from which regions come first, where hosts share switches."""
+
+_PARTING_S = 5.0
+_TRY_S = 0.15
+_FAILURES = 3
+_DETOUR = 1.2
+"""Seconds for the cheapest parting at most, and for a try at its places; how many of these may cost
+more than it says; and how many times as much shows that it doesn't know what is far."""
 
 _HOSTS = 60
 _GROWTH = 2
@@ -80,11 +88,9 @@ class RegionalSearch:
     def run(self) -> Found:
         """The best mapping of all regions looked at; optimal where it meets the bound."""
         metric = Metric(self.instance, self.weights)
-        parting = cheapest_parting(self.instance, self.weights, metric)
-        if parting is not None:
-            self.bound = parting.bound
-            if not np.isfinite(parting.bound):
-                return Found(Ending.INFEASIBLE)
+        parting = self._parted(metric)
+        if parting is not None and not np.isfinite(parting.bound):
+            return Found(Ending.INFEASIBLE)
         size = _HOSTS
         while size <= _MOST and not self._ended():
             for region in self._regions(parting, metric, size):
@@ -93,6 +99,22 @@ class RegionalSearch:
                     break
             size *= _GROWTH
         return self._found()
+
+    def _parted(self, metric: Metric) -> Parting | None:
+        """The cheapest parting, after a try at some of the places where it is."""
+        last, failed = None, 0
+        over = self.search.clock.within(_PARTING_S).over
+        for last in cheapest_parting(self.instance, self.weights, metric, over):
+            self.bound = max(self.bound, last.bound)
+            if last.places is not None and failed < _FAILURES:
+                pairs = zip(self.instance.points, last.places, strict=True)
+                only = tuple(replace(p, candidates=(v,)) for p, v in pairs)
+                value = self._among(only, most=_TRY_S)
+                far = last.cost * _DETOUR < value < float("inf")
+                failed += _FAILURES if far else value > last.cost + 1e-9 * max(1.0, last.cost)
+            if self._ended() or (last.settled and failed >= _FAILURES):
+                break
+        return last
 
     def better(self, search: Search) -> Found:
         """The best mapping near the one found, searched without haste among its racks and more."""
@@ -192,20 +214,27 @@ class RegionalSearch:
             else p
             for p in self.instance.points
         )
+        self._among(points, hurry=hurry)
+
+    def _among(
+        self, points: tuple[Point, ...], *, hurry: bool = True, most: float = _REGION_S
+    ) -> float:
+        """Search with fewer candidates, for a moment; the value of what it finds, or infinity."""
         small = replace(self.instance, points=points)
         if any(not p.candidates for p in points) or not placeable(small, self.weights):
-            return
+            return float("inf")
         left = self.search.clock.left()
-        seconds = _REGION_S if left is None else min(_REGION_S, left / 2)
+        seconds = most if left is None else min(most, left / 2)
         quiet = replace(self.search, clock=Clock(seconds), progress=None)
         near = PlacedSearch(small, self.weights, quiet, hurry=hurry, cells=_CELLS)
         if not hurry and self.best is not None:
             near.best, near.value, near.bound = self.best, self.value, self.bound
         near.run()
         if near.best is None:
-            return
+            return float("inf")
         value = value_of(self.instance, self.weights, near.best)
         if value < self.value:
             self.best, self.value = near.best, value
             if self.search.progress is not None:
                 self.search.progress(value, self.bound if np.isfinite(self.bound) else None)
+        return value

@@ -81,7 +81,15 @@ class Network:
 
     def latency(self, element_id: str) -> Exact:
         """What an element adds to a path, in seconds; nothing said counts 0."""
-        return exact(number(self.substrate.elements[element_id].features, "latency"))
+        if element_id not in self._lags:
+            features = self.substrate.elements[element_id].features
+            self._lags[element_id] = exact(number(features, "latency"))
+        return self._lags[element_id]
+
+    @cached_property
+    def _lags(self) -> dict[str, Exact]:
+        """What elements met before add to a path."""
+        return {}
 
 
 def build_network(substrate: Graph, unavailable: Iterable[str], kept: Iterable[str]) -> Network:
