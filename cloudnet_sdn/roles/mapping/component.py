@@ -46,6 +46,8 @@ from rdl.graph import Element, Graph, Interface, MappingGraph, Range, Scalar
 
 log = logging.getLogger(__name__)
 
+_AT_ONCE = 256
+"""Providers asked at a time: they are waited for, so the slowest of them counts."""
 _RECHECK_S = 1.0
 """How long a request waits for shells that were away a moment ago."""
 
@@ -162,7 +164,7 @@ class Mapping:
             return base, ()
         answers: dict[str, Element] = {}
         away: list[Reason] = []
-        pool = concurrent.futures.ThreadPoolExecutor(max_workers=min(32, len(asked)))
+        pool = concurrent.futures.ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(asked)))
         futures = {e.id: pool.submit(plugin.offered, e) for e, plugin in asked}
         concurrent.futures.wait(futures.values(), timeout=self._settings.timing.peer_s + 1)
         pool.shutdown(wait=False, cancel_futures=True)
