@@ -28,6 +28,9 @@ from cloudnet_sdn.demo import blueprint
 from cloudnet_sdn.demo.leftovers import MARK
 from cloudnet_sdn.demo.processes import ProcessDied, Processes, Running
 from cloudnet_sdn.demo.story import DemoFailed, Located
+from cloudnet_sdn.model.clock import SystemClock
+from cloudnet_sdn.model.settings import load
+from cloudnet_sdn.store.identity import initialise
 from cloudnet_sdn.wire.client import Client
 from cloudnet_sdn.wire.faults import CloudnetError
 from cloudnet_sdn.wire.tls import TlsFiles
@@ -290,6 +293,9 @@ class World:
             self._start(f"controller-{name}", "ryu_apps", site.controller_config)
             for host, agent in site.agents.items():
                 self._start(f"agent-{host}", "hostagent", agent.config)
+        for config in (*(site.pip_config for site in self.sites.values()), self._vnp_config):
+            settings = load(config)
+            initialise(settings.store.url, settings.name, SystemClock().now())
         for name, site in self.sites.items():
             self._start(f"pip-{name}", "cloudnet_sdn pip serve", site.pip_config)
         self._start(VNP, "cloudnet_sdn vnp serve", self._vnp_config)

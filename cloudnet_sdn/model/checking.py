@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # it asks for `contradictions` itself
     from cloudnet_sdn.wire.tls import TlsFiles
 
 _TRANSIT = "/link/transit"
-_PAUSES = ("inventory_s", "margin_s")
+_PAUSES = ("inventory_s", "margin_s", "quarantine_s")
 """Of `[timing]`, what may be 0."""
 
 

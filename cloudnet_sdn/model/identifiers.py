@@ -22,3 +22,8 @@ def is_ours(role: str, key: str) -> bool:
     """Whether a shell's key belongs to a CloudNet of this role."""
     pattern = rf"{re.escape(prefix_of(role))}-[{_ALPHABET}]{{10}}(-[0-9]+)?(\..+)?"
     return re.fullmatch(pattern, key) is not None
+
+
+def cloudnet_in(key: str) -> str:
+    """The id of the CloudNet that a key of ours belongs to."""
+    return re.sub(rf"^(.*-[{_ALPHABET}]{{10}})-[0-9]+$", r"\1", key.partition(".")[0])

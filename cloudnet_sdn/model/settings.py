@@ -190,6 +190,7 @@ class Timing:
         solve_s: of the mapping component's solver.
         retry_longest_s: the longest pause between attempts.
         margin_s: by how much holds and leases below outlast our own.
+        quarantine_s: how long a left-over of a CloudNet that is gone stays before it is removed.
     """
 
     tick_s: float = 0.5
@@ -202,6 +203,7 @@ class Timing:
     solve_s: float = 30.0
     retry_longest_s: float = 30.0
     margin_s: float = 15.0
+    quarantine_s: float = 60.0
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from cloudnet_sdn.roles.operating.operator import Operator
 from cloudnet_sdn.roles.operating.provisioning import Provisioning
 from cloudnet_sdn.roles.reserving.reservation import Reservations
 from cloudnet_sdn.roles.upkeep.reconcile import Reconciler
-from cloudnet_sdn.store import substrate
+from cloudnet_sdn.store import identity, substrate
 from cloudnet_sdn.store.engine import Store, StoreError, create_engine
 from cloudnet_sdn.store.upgrade import upgrade_engine
 from cloudnet_sdn.wire.client import Client
@@ -83,14 +83,16 @@ class Role:
             StoreError: the database can't be used.
         """
         clock = clock or SystemClock()
+        document = None if settings.substrate is None else _read_substrate(settings.substrate.file)
         engine = create_engine(settings.store.url)
         before, after = upgrade_engine(engine)
         if before != after:
             log.info("store upgraded from=%s to=%s", before or "nothing", after)
         self.settings = settings
         self.store = store = Store(engine)
-        if settings.substrate is not None:
-            _load_substrate(store, settings.substrate.file, clock)
+        identity.check(store, settings.name, before, clock.now())
+        if settings.substrate is not None and document is not None:
+            _load_substrate(store, document, settings.substrate.file, clock)
         context = _context(settings, clock, connect)
         self.registry = build(context, installed() if extensions is None else extensions)
         self._solver: PoolMapper | None = None
@@ -245,10 +247,10 @@ def _console(settings: Settings) -> ConsoleProxy | None:
     return ConsoleProxy(settings.console.host, settings.console.port, tls, below=below)
 
 
-def _load_substrate(store: Store, file: Path, clock: Clock) -> None:
-    """Load the configured substrate where it isn't what was loaded from there last."""
+def _read_substrate(file: Path) -> str:
+    """The configured substrate in its canonical spelling."""
     try:
-        graph = parse_underlay(file.read_text(encoding="utf-8"))
+        return dump(parse_underlay(file.read_text(encoding="utf-8")))
     except OSError as exc:
         raise SettingsError(f"substrate.file: {file}: {plain(exc)}") from exc
     except UnicodeDecodeError as exc:
@@ -256,7 +258,10 @@ def _load_substrate(store: Store, file: Path, clock: Clock) -> None:
     except (BadRequest, TooLarge) as exc:
         lines = exc.text.splitlines()
         raise SubstrateError(*(f"{file}: {line}" for line in lines)) from exc
-    text = dump(graph)
+
+
+def _load_substrate(store: Store, text: str, file: Path, clock: Clock) -> None:
+    """Load the configured substrate where it isn't what was loaded from there last."""
     with store.write() as conn:
         last = substrate.newest(conn, substrate.Source.FILE)
         if last is None or last.digest != substrate.digest_of(text):

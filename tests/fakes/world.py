@@ -19,6 +19,7 @@ from cloudnet_sdn.model.states import OfferState
 from cloudnet_sdn.ports import Mapper, Rpc
 from cloudnet_sdn.roles.serve import Role
 from cloudnet_sdn.store import offers, tasks
+from cloudnet_sdn.store.identity import initialise
 from cloudnet_sdn.store.upgrade import upgrade
 from cloudnet_sdn.wire.identity import Caller, Kind
 from cloudnet_sdn.wire.tls import TlsFiles
@@ -116,6 +117,7 @@ TIMING = {
     "confirm_s": 3.0,
     "solve_s": 20.0,
     "retry_longest_s": 2.0,
+    "quarantine_s": 0.0,
 }
 
 
@@ -153,6 +155,7 @@ class Machine:
         file = Path(self.settings.store.url.removeprefix("sqlite:///"))
         if self.settings.store.url.startswith("sqlite:") and not file.exists():
             file.write_bytes(new_store())
+            initialise(self.settings.store.url, self.settings.name, self.clock.now())
 
         def connect(url: str, tls: TlsFiles | None) -> Rpc:
             return self.peers[url]

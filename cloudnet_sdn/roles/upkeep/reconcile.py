@@ -19,6 +19,7 @@ from cloudnet_sdn.ports import Clock, Inventory, Refused, Transient
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.mapping.component import Mapping
 from cloudnet_sdn.roles.offers.lifecycle import Lifecycle
+from cloudnet_sdn.roles.upkeep.strangers import Strangers
 from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.tasks import Entry
@@ -54,6 +55,7 @@ class Reconciler:
         self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="inventory")
         self._looking: dict[tuple[str, str], concurrent.futures.Future[None]] = {}
         self._looked = float("-inf")
+        self._strangers = Strangers(store, clock, settings.timing)
 
     # -- life
 
@@ -165,10 +167,8 @@ class Reconciler:
         with self._store.read() as conn:
             entries = tasks.of_target(conn, name, target)
         known = {e.key for e in (*before.values(), *entries)}
-        for key in sorted(keys):
-            if key not in known and is_ours(self._settings.name, key):
-                log.warning("nobody wants key=%s plugin=%s target=%s", key, name, target)
-                plugin.discard(target, key)
+        ours = {k for k in keys if k not in known and is_ours(self._settings.name, k)}
+        self._strangers.meet(name, plugin, target, ours, among=len(keys))
         if plugin.mends:
             lost = [e for e in entries if e.key not in keys and _was_made(before.get(e.id), e)]
             self._remake(lost)

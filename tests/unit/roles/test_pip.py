@@ -330,15 +330,6 @@ def test_what_a_host_lost_is_made_again_and_runs(pip):
     assert pip.site.vnode("db").state == "running"
 
 
-def test_what_nobody_wants_is_removed_and_others_things_are_left(pip):
-    agent = pip.site.agents["sn1"]
-    spec = {"interfaces": []}
-    agent.put("berlin-aaaaaaaaaa.web", spec)
-    agent.put("someone-else.web", spec)
-    pip.settle()
-    assert set(agent.vnodes) == {"someone-else.web"}
-
-
 def test_a_powercycle_boots_again(pip):
     offer = request(pip, PAIR, start=True)
     pip.call("negotiation.confirm", offer["offer"])

@@ -50,7 +50,7 @@ def eventually(true):
 def running(pid):
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone, or going while it is looked at
         return False
     return state not in {"Z", "X"}
 
