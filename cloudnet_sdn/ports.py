@@ -139,8 +139,8 @@ class NodePlugin(Plugin, Protocol):
     def stop(self, task: Task, vnodes: Sequence[str]) -> None:
         """Shut them down."""
 
-    def powercycle(self, task: Task, vnodes: Sequence[str]) -> None:
-        """Stop and start."""
+    def powercycle(self, task: Task, wishes: Mapping[str, str]) -> None:
+        """Stop and start; a VNode once for each wish, however often that is told."""
 
     def console(self, task: Task, vnode: str) -> str:
         """A single-use `wss://` URL of the VNode's serial console, one role further down."""

@@ -81,9 +81,9 @@ class Methods:
             ),
             self._method(
                 "vnode.powercycle",
-                lambda key: self._host().powercycle(parse_key(key)),
-                _STRUCT,
-                "The VNode was off and runs; answers as vnode.get.",
+                lambda key, wish: self._host().powercycle(parse_key(key), wish),
+                ("struct", "string", "string"),
+                "The VNode was off once for this wish, and runs; answers as vnode.get.",
             ),
             self._method(
                 "vnode.get",

@@ -64,6 +64,7 @@ class Record:
         step: what is under way.
         boot: the machine's boot during which it was last brought about.
         why: why it was last not started, for its owner's eyes; '' where it was.
+        cycled: the last wish that it was powercycled for.
     """
 
     spec: VNodeSpec
@@ -71,6 +72,7 @@ class Record:
     step: Step = Step.NOTHING
     boot: str = ""
     why: str = ""
+    cycled: str = ""
 
 
 def state_of(record: Record, seen: Seen) -> tuple[State, str]:
@@ -181,9 +183,11 @@ class VNodes:
         """It doesn't run. Raises NotFound."""
         return self._set(key, Step.STOP)
 
-    def powercycle(self, key: Key) -> dict[str, Any]:
-        """It runs, and has been off. Raises NotFound."""
-        return self._set(key, Step.CYCLE)
+    def powercycle(self, key: Key, wish: str = "") -> dict[str, Any]:
+        """It runs, and has been off once since this wish was first told. Raises NotFound."""
+        record = self._known.get(key)
+        again = bool(wish) and record is not None and record.cycled == wish
+        return self._set(key, Step.START if again else Step.CYCLE, wish)
 
     def get(self, key: Key) -> dict[str, Any]:
         """`{key, state, reason, told, netns, ports: [{name, device, vlan, up}]}`, as observed.
@@ -221,7 +225,7 @@ class VNodes:
             raise Conflict(f"{key} does not run")
         return list(self._driver.shell(key))
 
-    def _set(self, key: Key, step: Step) -> dict[str, Any]:
+    def _set(self, key: Key, step: Step, wish: str = "") -> dict[str, Any]:
         with self._one(key):
             with self._lock:
                 record = self._known.get(key)
@@ -229,7 +233,7 @@ class VNodes:
                     raise NotFound(f"no VNode {key} here")
                 self._write(key, replace(record, on=step is not Step.STOP, step=step))
             try:
-                self._take(key, step)
+                self._take(key, step, wish)
             except (CloudnetError, CommandFailedError) as exc:
                 with self._lock:  # it isn't under way any more; what came of it is to be seen
                     why = getattr(exc, "told", "") or "it could not be started"
@@ -237,7 +241,7 @@ class VNodes:
                 raise
             return self.get(key)
 
-    def _take(self, key: Key, step: Step) -> None:
+    def _take(self, key: Key, step: Step, wish: str = "") -> None:
         """Carry out a step that the record says is under way, and note that it is done."""
         record = self._known.get(key)
         if step is Step.DELETE or record is None:
@@ -252,7 +256,9 @@ class VNodes:
         if step in (Step.START, Step.CYCLE):
             self._driver.power(key, record.spec, on=True)
         with self._lock:
-            self._write(key, replace(record, step=Step.NOTHING, boot=self._boot, why=""))
+            cycled = wish or record.cycled
+            done = replace(record, step=Step.NOTHING, boot=self._boot, why="", cycled=cycled)
+            self._write(key, done)
 
     def _write(self, key: Key, record: Record) -> None:
         self._records.put(key, _dump(record))
@@ -283,6 +289,7 @@ def _dump(record: Record) -> dict[str, Any]:
         "step": str(record.step),
         "boot": record.boot,
         "why": record.why,
+        "cycled": record.cycled,
     }
 
 
@@ -293,4 +300,5 @@ def _load(raw: dict[str, Any]) -> Record:
         Step(raw["step"]),
         str(raw["boot"]),
         str(raw.get("why", "")),  # journals of earlier agents have none
+        str(raw.get("cycled", "")),
     )

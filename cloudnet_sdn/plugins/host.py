@@ -105,9 +105,10 @@ class HostPlugin:
         """Shut the VNode down."""
         self._power(task, vnodes, "vnode.stop")
 
-    def powercycle(self, task: Task, vnodes: Sequence[str]) -> None:
+    def powercycle(self, task: Task, wishes: Mapping[str, str]) -> None:
         """Stop and start the VNode."""
-        self._power(task, vnodes, "vnode.powercycle")
+        for vnode, wish in wishes.items():
+            self._power(task, [vnode], "vnode.powercycle", wish)
 
     def console(self, task: Task, vnode: str) -> str:
         """The agent's single-use console URL."""
@@ -132,10 +133,10 @@ class HostPlugin:
         with shell(target, ()):
             self._agents.call(target, "vnode.delete", key)
 
-    def _power(self, task: Task, vnodes: Sequence[str], method: str) -> None:
+    def _power(self, task: Task, vnodes: Sequence[str], method: str, *more: str) -> None:
         with shell(task.target, vnodes):
             try:
-                self._agents.call(task.target, method, task.spec["key"])
+                self._agents.call(task.target, method, task.spec["key"], *more)
             except NotFound as exc:
                 raise Transient(f"{task.target}: {exc}") from exc
 

@@ -318,9 +318,9 @@ class ProviderPlugin:
         """Shut VNodes down."""
         self._power(task, vnodes, "provisioning.stop")
 
-    def powercycle(self, task: Task, vnodes: Sequence[str]) -> None:
-        """Stop and start VNodes."""
-        self._power(task, vnodes, "provisioning.powercycle")
+    def powercycle(self, task: Task, wishes: Mapping[str, str]) -> None:
+        """Stop and start VNodes; where the answer is lost, once more, as nobody can tell."""
+        self._power(task, list(wishes), "provisioning.powercycle")
 
     def console(self, task: Task, vnode: str) -> str:
         """A console URL of the provider's proxy."""

@@ -30,8 +30,8 @@ class Entry:
     Attributes:
         task: what plugins see of it.
         round: which attempt of its offer it belongs to; a retry with other tags is a new round.
-        power: VNode id to what is wanted of it: `running`, `stopped` or `cycle-N`.
-        powered: likewise, what has been brought about.
+        power: VNode id to the wish for it (`model/power.py`).
+        powered: likewise, the wishes that have been granted.
         problem: the reasons of a refusal, or what the last attempt said.
         open: whether it is looked at for something left to do.
         succeeds: the id of the task whose thing it is to change in place, until it has.

@@ -29,6 +29,7 @@ class FakeVNode:
     spec: VNodeSpec
     state: str = "stopped"
     boots: int = 0
+    cycled: str = ""
 
 
 @dataclass
@@ -53,7 +54,7 @@ class FakeAgent:
             "vnode.delete": (self.delete, ("boolean", "string")),
             "vnode.start": (self.start, ("struct", "string")),
             "vnode.stop": (self.stop, ("struct", "string")),
-            "vnode.powercycle": (self.powercycle, ("struct", "string")),
+            "vnode.powercycle": (self.powercycle, ("struct", "string", "string")),
             "vnode.get": (self.get, ("struct", "string")),
             "vnode.list": (lambda: list(self.vnodes), ("array",)),
             "vnode.console": (self.console, ("struct", "string")),
@@ -97,8 +98,11 @@ class FakeAgent:
         self._vnode(key).state = "stopped"
         return self.get(key)
 
-    def powercycle(self, key: str) -> dict[str, Any]:
-        self.stop(key)
+    def powercycle(self, key: str, wish: str) -> dict[str, Any]:
+        vnode = self._vnode(key)
+        if vnode.cycled != wish:
+            self.stop(key)
+        vnode.cycled = wish
         return self.start(key)
 
     def get(self, key: str) -> dict[str, Any]:

@@ -229,7 +229,7 @@ def test_start_stop_and_powercycle(hosts, clean):
     assert first
     assert agent.call("vnode.start", "shop.web")["state"] == "running"
     assert tool("ip", "netns", "pids", put["netns"]) == first
-    assert agent.call("vnode.powercycle", "shop.web")["state"] == "running"
+    assert agent.call("vnode.powercycle", "shop.web", "w1")["state"] == "running"
     assert set(tool("ip", "netns", "pids", put["netns"]).split()).isdisjoint(first.split())
     stopped = agent.call("vnode.stop", "shop.web")
     assert (stopped["state"], stopped["ports"][0]["up"]) == ("stopped", False)

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cloudnet_sdn.model.power import Power, power_of
 from cloudnet_sdn.model.settings import Timing
 from cloudnet_sdn.model.states import CloudnetState
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import NodePlugin, Observation, Refused, Transient
 from cloudnet_sdn.roles import documents
-from cloudnet_sdn.roles.effects.runner import STOPPED
 from cloudnet_sdn.store import offers, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
@@ -144,7 +144,7 @@ def _under_way(entry: Entry, element: str, seen: Observation) -> Observation:
         return seen
     if seen.state == "failed" and entry.attempts:
         return seen  # it was tried, and isn't under way before the next try
-    if wanted == STOPPED:
+    if power_of(wanted) is Power.STOPPED:
         return Observation("stopping") if seen.state == "running" else seen
     return Observation("starting") if seen.state in ("stopped", "failed") else seen
 

@@ -13,9 +13,10 @@ import enum
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from cloudnet_sdn.model.power import Power, power_of
 from cloudnet_sdn.model.reasons import as_json
 from cloudnet_sdn.model.settings import Timing
 from cloudnet_sdn.model.states import CloudnetState, TaskState, Wanted
@@ -34,18 +35,21 @@ from cloudnet_sdn.ports import (
     Transient,
     Withdrawing,
 )
+from cloudnet_sdn.roles.effects.lanes import Job, Lanes
 from cloudnet_sdn.store import cloudnets, generations, offers, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.tasks import Entry
+from cloudnet_sdn.wire.faults import TimedOut
 from mip.problem.statement import Code, Reason
 from rdl.graph import Element
 
 log = logging.getLogger(__name__)
 
-RUNNING, STOPPED, CYCLE = "running", "stopped", "cycle-"
 _STEPS = 20
 _TRIES = 2
 _FIRST_PAUSE_S = 0.5
+_WIDTH = 16
+"""Tasks of one shell or provider that are worked on at a time."""
 
 
 class Step(enum.StrEnum):
@@ -97,19 +101,19 @@ Coming = concurrent.futures.Future[Entry | None]
 class Effects:
     """Carries out plans through the plugins."""
 
-    def __init__(
-        self, store: Store, registry: Registry, clock: Clock, timing: Timing, *, threads: int = 32
-    ) -> None:
+    def __init__(self, store: Store, registry: Registry, clock: Clock, timing: Timing) -> None:
         self._store = store
         self._registry = registry
         self._clock = clock
         self._timing = timing
-        self._pool = concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="effect")
+        self._lanes: Lanes[Entry | None] = Lanes(width=_WIDTH, name="effect")
+        self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="withdrawal")
         self._running: dict[int, Coming] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """Take nothing more on; what runs ends by itself."""
+        self._lanes.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     # -- planning
@@ -160,7 +164,7 @@ class Effects:
             left = [e for e in entries if e.state is TaskState.PLANNED]
             if not left or any(e.state is TaskState.FAILED for e in entries):
                 return _outcome(entries)
-            pending = {self.dispatch(e.id) for e in left}
+            pending = {self.dispatch(e) for e in left}
             refused = False
             while pending and not refused:
                 done, pending = concurrent.futures.wait(
@@ -188,7 +192,7 @@ class Effects:
             if not entries:
                 return True
             self._withdraw(entries)
-            futures = [self.dispatch(e.id) for e in entries]
+            futures = [self.dispatch(e) for e in entries]
             left = deadline - time.monotonic()
             concurrent.futures.wait(futures, timeout=max(0.0, left))
             if all(map(_is_settled, futures)):
@@ -205,7 +209,7 @@ class Effects:
         self._withdraw(entries)
         for entry in entries:
             if next_step(entry):
-                self.dispatch(entry.id)
+                self.dispatch(entry)
 
     def _withdraw(self, entries: Iterable[Entry]) -> None:
         """Have nobody wait for what is being made and isn't wanted any more."""
@@ -222,13 +226,17 @@ class Effects:
         except (Transient, Refused) as exc:
             log.info("not withdrawn key=%s target=%s: %s", entry.key, entry.task.target, exc)
 
-    def dispatch(self, task: int) -> Coming:
-        """Work on a task in a thread; the one that is at it already, if any."""
+    def dispatch(self, entry: Entry) -> Coming:
+        """Work on a task in its shell's lane; the one that is at it already, if any."""
+        task = entry.id
+        job: Job[Entry | None] = Job(
+            lambda: self._brought_about(task), lambda: self._turned_back(task)
+        )
         with self._lock:
             running = self._running.get(task)
             if running is not None and not running.done():
                 return running
-            future = self._pool.submit(self.bring_about, task)
+            future = self._lanes.submit((entry.task.plugin, entry.task.target), job)
             self._running[task] = future
         # Outside the lock: a future that is done already calls back at once, on this thread.
         future.add_done_callback(lambda _: self._forget(task, future))
@@ -241,16 +249,28 @@ class Effects:
 
     def bring_about(self, task: int) -> Entry | None:
         """Do what there is to do about a task, until it is done or has to wait; how it stands."""
+        return self._brought_about(task)[0]
+
+    def _brought_about(self, task: int) -> tuple[Entry | None, bool]:
+        """As `bring_about`; and whether its shell took too long to answer."""
         with self._store.read() as conn:
             entry = tasks.get(conn, task)
         for _ in range(_STEPS):
             step = None if entry is None else next_step(entry)
             if entry is None or step is None:
                 self._rest(entry)
-                return entry
-            entry, waits = self._stepped(entry, step)
+                return entry, False
+            entry, waits, hangs = self._stepped(entry, step)
             if waits:
-                return entry
+                return entry, hangs
+        return entry, False
+
+    def _turned_back(self, task: int) -> Entry | None:
+        """A task whose shell hangs has to wait, as if it had been tried."""
+        with self._store.read() as conn:
+            entry = tasks.get(conn, task)
+        if entry is not None and next_step(entry) is not None:
+            self._postpone(entry, f"{entry.task.target} takes too long to answer")
         return entry
 
     def _rest(self, entry: Entry | None) -> None:
@@ -259,21 +279,23 @@ class Effects:
             with self._store.write() as conn:
                 tasks.rest(conn, entry.id)
 
-    def _stepped(self, entry: Entry, step: Step) -> tuple[Entry | None, bool]:
-        """Take a step; the task as it stands then, and whether it has to wait."""
+    def _stepped(self, entry: Entry, step: Step) -> tuple[Entry | None, bool, bool]:
+        """Take a step; the task as it stands then, whether it has to wait, and for a hung shell."""
+        hangs = False
         try:
-            return self._do(entry, step), False
+            return self._do(entry, step), False, False
         except Refused as exc:
             if step is not Step.REMOVE and step is not Step.POWER:
-                return self._failed(entry, exc.reasons), False
+                return self._failed(entry, exc.reasons), False, False
             text = str(exc)
         except Transient as exc:
             text = str(exc)
+            hangs = isinstance(exc.__cause__, TimedOut)
         except Exception:
             log.exception("broke down task=%s step=%s key=%s", entry.id, step, entry.key)
             text = "internal error"
         self._postpone(entry, text)
-        return entry, True
+        return entry, True, hangs
 
     def _do(self, entry: Entry, step: Step) -> Entry | None:
         """Take a step, and write down what came of it; answers the task as it stands then."""
@@ -332,21 +354,22 @@ class Effects:
         plugin = self._registry.get(entry.task.plugin)
         if not isinstance(plugin, NodePlugin):
             raise Transient(f"{entry.task.plugin} runs no VNodes")
-        calls: tuple[tuple[str, Callable[..., None]], ...] = (
-            (STOPPED, plugin.stop),
-            (RUNNING, plugin.start),
-            (CYCLE, plugin.powercycle),
-        )
         reached = dict(entry.powered)
-        for wanted, call in calls:
-            vnodes = [
-                v
-                for v, power in entry.power.items()
-                if power.startswith(wanted) and reached.get(v) != power
-            ]
-            if vnodes:
-                call(entry.task, vnodes)
-                reached.update({v: entry.power[v] for v in vnodes})
+        for power in (Power.STOPPED, Power.RUNNING, Power.CYCLE):
+            wishes = {
+                v: wish
+                for v, wish in entry.power.items()
+                if power_of(wish) is power and reached.get(v) != wish
+            }
+            if not wishes:
+                continue
+            if power is Power.STOPPED:
+                plugin.stop(entry.task, list(wishes))
+            elif power is Power.RUNNING:
+                plugin.start(entry.task, list(wishes))
+            else:
+                plugin.powercycle(entry.task, wishes)
+            reached.update(wishes)
         with self._store.write() as conn:
             return tasks.powered(conn, entry, reached)
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cloudnet_sdn.model.power import Power, power_of, wish
 from cloudnet_sdn.model.states import CloudnetState, OfferKind, OfferState, TaskState, Wanted
 from cloudnet_sdn.model.times import timestamp
 from cloudnet_sdn.ports import Clock, CloudnetId, OfferId
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import Access
-from cloudnet_sdn.roles.effects.runner import RUNNING, Effects, refusals
+from cloudnet_sdn.roles.effects.runner import Effects, refusals
 from cloudnet_sdn.store import cloudnets, generations, offers, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
@@ -198,9 +199,10 @@ class Lifecycle:
         generations.put_in_force(conn, offer, before, Wanted.CONFIRMED, now)
         if offer.options.get("start"):
             for entry, vnodes in self._access.vnodes(conn, offer.cloudnet):
-                fresh = [v for v in vnodes if entry.power.get(v) != RUNNING]
+                fresh = [v for v in vnodes if not _runs(entry.power.get(v))]
                 if fresh:
-                    tasks.want_power(conn, entry, dict.fromkeys(fresh, RUNNING), now)
+                    wishes = {v: wish(Power.RUNNING) for v in fresh}
+                    tasks.want_power(conn, entry, wishes, now)
                     lines = [(v, "starting", "with the confirmation") for v in fresh]
                     cloudnets.record_of(conn, offer.cloudnet, now, lines)
 
@@ -315,6 +317,11 @@ class Lifecycle:
         for offer in ended:
             self._interrupt(offer.id)
         self._effects.kick(cloudnet)
+
+
+def _runs(power: str | None) -> bool:
+    """Whether a VNode is to run already."""
+    return power is not None and power_of(power) is not Power.STOPPED
 
 
 def _inherit(conn: sa.Connection, heir: Offer, offer: Offer, now: dt.datetime) -> None:

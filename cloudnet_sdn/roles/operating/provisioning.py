@@ -5,16 +5,16 @@ A power state is an intent like any other: stored, then brought about and kept u
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from cloudnet_sdn.console import ConsoleProxy, Grant
+from cloudnet_sdn.model.power import Power, wish
 from cloudnet_sdn.model.states import CloudnetState
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Clock, NodePlugin, Refused, Transient
 from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.effects.observing import Observer
-from cloudnet_sdn.roles.effects.runner import CYCLE, RUNNING, STOPPED, Effects
+from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.store import cloudnets, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
@@ -47,31 +47,29 @@ class Provisioning:
 
     def start(self, caller: Caller, cloudnet: str, vnodes: Sequence[str]) -> Cloudnet:
         """Boot VNodes, all for an empty list; answers once the intent is stored."""
-        return self._want(caller, cloudnet, vnodes, lambda: RUNNING, "starting")
+        return self._want(caller, cloudnet, vnodes, Power.RUNNING, "starting")
 
     def stop(self, caller: Caller, cloudnet: str, vnodes: Sequence[str]) -> Cloudnet:
         """Shut VNodes down, all for an empty list."""
-        return self._want(caller, cloudnet, vnodes, lambda: STOPPED, "stopping")
+        return self._want(caller, cloudnet, vnodes, Power.STOPPED, "stopping")
 
     def powercycle(self, caller: Caller, cloudnet: str, vnodes: Sequence[str]) -> Cloudnet:
         """Stop and start VNodes, all for an empty list."""
-        return self._want(
-            caller, cloudnet, vnodes, lambda: CYCLE + secrets.token_hex(4), "powercycling"
-        )
+        return self._want(caller, cloudnet, vnodes, Power.CYCLE, "powercycling")
 
     def _want(
         self,
         caller: Caller,
         cloudnet_id: str,
         vnodes: Sequence[str],
-        power: Callable[[], str],
+        power: Power,
         event: str,
     ) -> Cloudnet:
         if not all(isinstance(v, str) for v in vnodes):
             raise BadRequest("vnodes: a list of VNode ids is wanted")
         cloudnet = self._access.cloudnet(caller, cloudnet_id)
         now = self._clock.now()
-        ids = []
+        changed = []
         with self._store.write() as conn:
             current = cloudnets.get(conn, cloudnet.id) or cloudnet
             if current.state is not CloudnetState.READY:
@@ -79,12 +77,12 @@ class Provisioning:
             entries = self._access.vnodes(conn, cloudnet.id)
             chosen = _chosen(entries, vnodes)
             for entry, mine in chosen:
-                tasks.want_power(conn, entry, {v: power() for v in mine}, now)
-                ids.append(entry.id)
+                tasks.want_power(conn, entry, {v: wish(power) for v in mine}, now)
+                changed.append(entry)
             lines = [(v, event, "") for _, mine in chosen for v in mine]
             cloudnets.record_of(conn, cloudnet.id, now, lines)
-        for task in ids:
-            self._effects.dispatch(task)
+        for entry in changed:
+            self._effects.dispatch(entry)
         return current
 
     def status(self, caller: Caller, cloudnet_id: str) -> Mapping[str, str]:

@@ -100,7 +100,7 @@ class Reconciler:
             due = tasks.due(conn, now)
             confirming = offers.in_state(conn, OfferState.CONFIRMING)
         for entry in due:
-            self._effects.dispatch(entry.id)
+            self._effects.dispatch(entry)
         for offer in confirming:
             self._lifecycle.conclude(offer.id)
         if time.monotonic() - self._looked >= self._settings.timing.inventory_s:
@@ -181,7 +181,7 @@ class Reconciler:
                 tasks.outcome(conn, entry, TaskState.PLANNED)
                 lines = [(e, "lost", "it is made again") for e in entry.task.elements]
                 cloudnets.record_of(conn, entry.task.cloudnet, now, lines)
-            self._effects.dispatch(entry.id)
+            self._effects.dispatch(entry)
 
     def _moved(self) -> None:
         """What is available has changed."""

@@ -1,0 +1,119 @@
+"""A shell that hangs holds up its own work alone; a wish is granted once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from fakes.world import OPERATOR, OTHER, PAIR, request
+
+from cloudnet_sdn.roles.effects.lanes import Job, Lanes
+from cloudnet_sdn.wire.faults import TimedOut
+
+MANY = "rdl: 1\ngraph: many\nnodes:\n" + "".join(f"  v{i}: {{cpu: 0.05}}\n" for i in range(120))
+ONE = "rdl: 1\ngraph: one\nnodes:\n  v: {cpu: 0.05}\n"
+
+
+@pytest.fixture
+def lanes() -> Iterator[Lanes[str]]:
+    made: Lanes[str] = Lanes(width=2, name="test")
+    yield made
+    made.close()
+
+
+def hanging(shell: threading.Event) -> Job[str]:
+    """A call that takes long and comes to nothing."""
+
+    def run() -> tuple[str, bool]:
+        shell.wait(10)
+        time.sleep(1.1)
+        return "tried", True
+
+    return Job(run, lambda: "turned back")
+
+
+def well() -> Job[str]:
+    return Job(lambda: ("done", False), lambda: "turned back")
+
+
+def test_what_waits_for_a_shell_that_hangs_is_turned_back_and_others_go_on(lanes):
+    shell = threading.Event()
+    waiting = [lanes.submit("hung", hanging(shell)) for _ in range(6)]
+    assert lanes.submit("other", well()).result(5) == "done"
+    shell.set()
+    assert sorted(f.result(10) for f in waiting) == ["tried"] * 2 + ["turned back"] * 4
+    assert lanes.hangs("hung")
+
+
+def test_one_try_at_a_time_until_one_succeeds(lanes):
+    shell = threading.Event()
+    shell.set()
+    lanes.submit("hung", hanging(shell)).result(10)
+    shell.clear()
+    trying = lanes.submit("hung", hanging(shell))
+    assert lanes.submit("hung", well()).result(5) == "turned back"
+    shell.set()
+    assert trying.result(10) == "tried"
+    assert lanes.submit("hung", well()).result(5) == "done"
+    assert not lanes.hangs("hung")
+
+
+def test_errors_reach_who_waits_and_leave_the_lane_free(lanes):
+    def broken() -> tuple[str, bool]:
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        lanes.submit("a", Job(broken, str)).result(5)
+    assert lanes.submit("a", well()).result(5) == "done"
+
+
+def test_a_hung_host_of_one_tenant_costs_another_nothing(pip):
+    pip.call("operator.drain", "sn2", caller=OPERATOR)
+    offer = request(pip, MANY, start=True)
+    pip.call("negotiation.confirm", offer["offer"])
+    pip.settle()
+    pip.call("operator.undrain", "sn2", caller=OPERATOR)
+    pip.call("operator.drain", "sn1", caller=OPERATOR)
+    wire = pip.peers["http://berlin.sn1/RPC2"]
+    wire.call = hung(pip)
+    pip.call("negotiation.release", "many")
+    calls = len(wire.calls)
+    other = request(pip, ONE, "r2", caller=OTHER)
+    assert other["state"] == "held"
+    assert len(wire.calls) == calls
+
+
+def hung(pip):
+    """A shell that accepts calls and doesn't answer in time."""
+    ended = threading.Event()
+
+    def call(method: str, *args: object, timeout_s: float | None = None) -> object:
+        ended.wait(timeout_s)
+        raise TimedOut(f"{method}{args} took too long")
+
+    return call
+
+
+def test_starting_a_vnode_that_ended_by_itself_boots_it_again(pip):
+    offer = request(pip, PAIR, start=True)
+    pip.call("negotiation.confirm", offer["offer"])
+    pip.settle()
+    pip.site.vnode("web").state = "failed"
+    assert pip.call("provisioning.status", "pair")["web"] == "failed"
+    pip.call("provisioning.start", "pair", ["web"])
+    pip.settle()
+    assert pip.call("provisioning.status", "pair") == {"web": "running", "db": "running"}
+    assert (pip.site.vnode("web").boots, pip.site.vnode("db").boots) == (2, 1)
+
+
+def test_a_powercycle_whose_answers_are_lost_boots_once(pip):
+    offer = request(pip, PAIR, start=True)
+    pip.call("negotiation.confirm", offer["offer"])
+    pip.settle()
+    for host in ("sn1", "sn2"):
+        pip.peers[f"http://berlin.{host}/RPC2"].lost["vnode.powercycle"] = 2
+    pip.call("provisioning.powercycle", "pair", ["web"])
+    pip.settle()
+    assert pip.site.vnode("web").boots == 2
