@@ -22,7 +22,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
 
 from fakes.loopback import Loopback  # noqa: E402
-from fakes.world import OTHER, DirectMapper, FakeClock, Machine, provider, request  # noqa: E402
+from fakes.world import OTHER, TENANT, DirectMapper, FakeClock, Machine, provider, request  # noqa: E402
 
 from cloudnet_sdn.model.settings import parse  # noqa: E402
 from cloudnet_sdn.wire.faults import TimedOut  # noqa: E402
@@ -83,11 +83,12 @@ def pip(settings: dict[str, Any] | None = None) -> Iterator[Machine]:
         machine.stop()
 
 
-def embed(machine: Machine, name: str, graph: str = PAIR) -> str:
+def embed(machine: Machine, name: str, graph: str = PAIR, caller: Caller = TENANT) -> str:
     """A CloudNet that stands; answers its id."""
-    offer = request(machine, graph.format(name=name), name, until="2030-01-25T00:00:00Z")
+    until = "2030-01-25T00:00:00Z"
+    offer = request(machine, graph.format(name=name), name, caller=caller, until=until)
     assert offer["state"] == "held", offer["reasons"]
-    machine.call("negotiation.confirm", offer["offer"])
+    machine.call("negotiation.confirm", offer["offer"], caller=caller)
     return str(offer["cloudnet"])
 
 
@@ -95,6 +96,8 @@ def growth(standing: int) -> None:
     """Request and cancel, list, status: at 10 and at many embedded CloudNets."""
     with pip() as machine:
         found: dict[int, dict[str, float]] = {}
+        for number in range(5):
+            embed(machine, f"o{number}", caller=OTHER)
         for number in range(1, standing + 1):
             embed(machine, f"g{number}")
             if number in (10, standing):
@@ -124,7 +127,10 @@ def _costs(machine: Machine, count: int) -> dict[str, float]:
     one = machine.call("negotiation.list")[0]["cloudnet"]
     return {
         "request + cancel, no solve": median(asked),
-        "list": median(lambda: timed(lambda: machine.call("negotiation.list"))),
+        "list of one with 5": median(
+            lambda: timed(lambda: machine.call("negotiation.list", caller=OTHER))
+        ),
+        "list of all these": median(lambda: timed(lambda: machine.call("negotiation.list"))),
         "status of one": median(lambda: timed(lambda: machine.call("negotiation.status", one))),
         "substrate": median(lambda: timed(lambda: machine.call("negotiation.substrate"))),
     }

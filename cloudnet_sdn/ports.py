@@ -175,6 +175,17 @@ class Inventory(Protocol):
 
 
 @runtime_checkable
+class Surveying(Protocol):
+    """A plugin that sees many things of one shell with one question."""
+
+    def survey(self, target: str, tasks: Sequence[Task]) -> Mapping[int, Mapping[str, Observation]]:
+        """As `observe`, by the id of each task; all are of this target. Raises Transient.
+
+        Of a provider's part, all elements may be told to be as the part as a whole is.
+        """
+
+
+@runtime_checkable
 class Watching(Protocol):
     """A plugin that sees which substrate elements don't carry."""
 

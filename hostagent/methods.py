@@ -91,6 +91,12 @@ class Methods:
                 _STRUCT,
                 "As seen: {key, state, reason, told, netns, ports: [{name, device, vlan, up}]}.",
             ),
+            self._method(
+                "vnode.get_many",
+                lambda keys: self._host().get_many([parse_key(key) for key in keys]),
+                ("struct", "array"),
+                "vnode.get for many at once, {key: as vnode.get}; what isn't there isn't in it.",
+            ),
             self._method("vnode.list", self._keys, ("array",), "Keys of VNodes, left-overs too."),
             self._method(
                 "vnode.console",

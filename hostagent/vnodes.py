@@ -207,6 +207,10 @@ class VNodes:
         seen = self._driver.observe(key, record.spec)
         return _answer(key, state_of(record, seen), told_of(record, seen), seen)
 
+    def get_many(self, keys: Collection[Key]) -> dict[str, dict[str, Any]]:
+        """`get` for several, by key; of what isn't there nothing is said."""
+        return {key: self.get(key) for key in keys if key in self._known}
+
     def all_keys(self) -> list[Key]:
         """Keys of all VNodes, of what is under way and of what is left over."""
         return sorted({*self._known, *self._driver.owned(tuple(self._known))})

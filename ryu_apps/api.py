@@ -55,6 +55,12 @@ def service_of(vlinks: VLinks, callers: Collection[Caller]) -> Service:
         ),
         ("vlinks.get", lambda name: vlinks.get(parse_id(name)), ("struct", "string"), _GET),
         (
+            "vlinks.get_many",
+            lambda names: vlinks.get_many([parse_id(name) for name in names]),
+            ("struct", "array"),
+            "vlinks.get for many at once, {id: as vlinks.get}; what isn't there isn't in it.",
+        ),
+        (
             "vlinks.list",
             vlinks.ids,
             ("array",),

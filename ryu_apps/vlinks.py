@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -156,6 +156,12 @@ class VLinks:
                 raise NotFound(f"no VLink {vlink}")
             found: dict[str, Any] = self._answers([vlink])[vlink]
             return found
+
+    def get_many(self, vlinks: Sequence[VLinkId]) -> dict[str, dict[str, Any]]:
+        """How VLinks are, by id; of what isn't there nothing is said."""
+        with self._lock:
+            there = [vlink for vlink in vlinks if vlink in self._register.records]
+            return dict(self._answers(there))
 
     def ids(self) -> list[str]:
         """The ids of all VLinks, those that are being removed included."""

@@ -205,6 +205,10 @@ class Timing:
     margin_s: float = 15.0
     quarantine_s: float = 60.0
 
+    def look_s(self, kind: RoleKind) -> float:
+        """How long a look may take: a provider's less than the broker waits that asks it."""
+        return self.peer_s * (0.4 if kind is RoleKind.PIP else 0.8)
+
 
 @dataclass(frozen=True)
 class SolverSettings:

@@ -9,7 +9,7 @@ from cloudnet_sdn.model.settings import Timing
 from cloudnet_sdn.plugins.registry import Context
 from cloudnet_sdn.ports import Rpc, Transient
 
-_LOOKS = (".get", ".list", ".status")
+_LOOKS = (".get", ".get_many", ".list", ".status")
 """How methods end that only look, and should answer soon."""
 
 

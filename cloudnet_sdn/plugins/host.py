@@ -82,20 +82,14 @@ class HostPlugin:
 
     def observe(self, task: Task) -> Mapping[str, Observation]:
         """The VNode's state, and whether its VLinks have their ports on the host's bridge."""
-        vnode, *vlinks = task.elements
-        with shell(task.target, task.elements):
-            try:
-                got = self._agents.call(task.target, "vnode.get", task.spec["key"])
-            except NotFound:
-                gone = Observation("failed", "it is gone")
-                return {vnode: gone, **dict.fromkeys(vlinks, gone)}
-        state = str(got["state"])
-        seen = {vnode: Observation(state, str(got.get("told") or _REASONS.get(state, "")))}
-        ports = {str(p["name"]) for p in got.get("ports", [])}
-        wanted = {i["name"] for i in task.spec["vnode"]["interfaces"]}
-        well = wanted <= ports
-        plugged = Observation("up") if well else Observation("failed", "a port of it is gone")
-        return {**seen, **dict.fromkeys(vlinks, plugged)}
+        return self.survey(task.target, [task])[task.id]
+
+    def survey(self, target: str, tasks: Sequence[Task]) -> Mapping[int, Mapping[str, Observation]]:
+        """See `observe`."""
+        keys = [task.spec["key"] for task in tasks]
+        with shell(target, ()):
+            got = self._agents.call(target, "vnode.get_many", keys)
+        return {task.id: _seen(task, got.get(task.spec["key"])) for task in tasks}
 
     def start(self, task: Task, vnodes: Sequence[str]) -> None:
         """Boot the VNode."""
@@ -142,6 +136,21 @@ class HostPlugin:
 
 
 _REASONS = {"failed": "a part of it is gone"}
+
+
+def _seen(task: Task, got: Json | None) -> Mapping[str, Observation]:
+    """What an agent's answer says of a VNode and the ports of its VLinks."""
+    vnode, *vlinks = task.elements
+    if got is None:
+        gone = Observation("failed", "it is gone")
+        return {vnode: gone, **dict.fromkeys(vlinks, gone)}
+    state = str(got["state"])
+    seen = {vnode: Observation(state, str(got.get("told") or _REASONS.get(state, "")))}
+    ports = {str(p["name"]) for p in got.get("ports", [])}
+    wanted = {i["name"] for i in task.spec["vnode"]["interfaces"]}
+    well = wanted <= ports
+    plugged = Observation("up") if well else Observation("failed", "a port of it is gone")
+    return {**seen, **dict.fromkeys(vlinks, plugged)}
 
 
 def _beyond(task: Task, path: str) -> Reason | None:

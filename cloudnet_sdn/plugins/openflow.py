@@ -14,7 +14,6 @@ from cloudnet_sdn.plugins.calls import beyond, shell
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.plugins.sharing import Shared
 from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
-from cloudnet_sdn.wire.faults import NotFound
 from mip.problem.statement import Code, Reason
 from rdl.graph import Element, Graph, Placement
 
@@ -100,13 +99,18 @@ class OpenFlowPlugin:
 
     def observe(self, task: Task) -> Mapping[str, Observation]:
         """What the controller sees of it."""
-        with shell(TARGET, task.elements):
-            try:
-                state = str(self._call("vlinks.get", task.spec["key"])["state"])
-            except NotFound:
-                state = "failed"
-        seen = Observation(state, _SEEN.get(state, "its state isn't known"))
-        return dict.fromkeys(task.elements, seen)
+        return self.survey(task.target, [task])[task.id]
+
+    def survey(self, target: str, tasks: Sequence[Task]) -> Mapping[int, Mapping[str, Observation]]:
+        """See `observe`."""
+        with shell(target, ()):
+            got = self._call("vlinks.get_many", [task.spec["key"] for task in tasks])
+        found = {}
+        for task in tasks:
+            state = str(got.get(task.spec["key"], {"state": "failed"})["state"])
+            seen = Observation(state, _SEEN.get(state, "its state isn't known"))
+            found[task.id] = dict.fromkeys(task.elements, seen)
+        return found
 
     def down(self, substrate: Graph) -> frozenset[str]:
         """Switches that aren't connected, and links at ports that are down."""
@@ -129,7 +133,7 @@ class OpenFlowPlugin:
             self._call("vlinks.delete", key)
 
     def _call(self, method: str, *args: Any) -> Any:
-        looks = method in ("vlinks.get", "vlinks.list")
+        looks = method in ("vlinks.get_many", "vlinks.list")
         timeout_s = self._timing.peer_s if looks else self._timing.shell_s
         return self._controller.call(method, *args, timeout_s=timeout_s)
 

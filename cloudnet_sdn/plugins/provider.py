@@ -300,6 +300,17 @@ class ProviderPlugin:
         }
         return {e: seen[e] for e in task.elements if e in seen}
 
+    def survey(self, target: str, tasks: Sequence[Task]) -> Mapping[int, Mapping[str, Observation]]:
+        """Of one part all that the provider sees; of several how each is as a whole."""
+        if len(tasks) == 1:
+            return {tasks[0].id: self.observe(tasks[0])}
+        with provider(target, ()):
+            listed = self._call(target, "negotiation.list", timeout_s=self._timing.peer_s)
+        states = {str(c["cloudnet"]): str(c["state"]) for c in listed}
+        return {
+            task.id: _whole(task, states.get(str(task.answer.get("cloudnet")))) for task in tasks
+        }
+
     def renew(self, task: Task, until: dt.datetime) -> dt.datetime:
         """Prolong the lease below."""
         with provider(task.target, task.elements):
@@ -383,6 +394,17 @@ class ProviderPlugin:
         except KeyError:
             raise Transient(f"{name} is no provider of the configuration") from None
         return peer.call(method, *args, timeout_s=timeout_s or self._timing.shell_s)
+
+
+def _whole(task: Task, state: str | None) -> Mapping[str, Observation]:
+    """A part's elements, all as the part is: running, stopped or broken."""
+    if state in (None, "releasing", "released", "failed"):
+        seen = Observation("failed", "the provider has given it up")
+    elif state == "degraded":
+        seen = Observation("degraded", "the provider sees a part of it broken")
+    else:
+        seen = Observation("running" if state == "running" else "stopped")
+    return dict.fromkeys(task.elements, seen)
 
 
 def _again(task: Task) -> str:

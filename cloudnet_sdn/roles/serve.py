@@ -101,7 +101,7 @@ class Role:
         self.mapping = MappingComponent(store, self.registry, mapper, settings)
         self.effects = Effects(store, self.registry, clock, settings.timing)
         access = Access(store, self.registry, settings)
-        self._observing = Observer(store, self.registry, settings.timing)
+        self._observing = Observer(store, self.registry, settings.timing.look_s(settings.kind))
         reserving = Reservations(store, self.registry, self.mapping, self.effects, settings)
         working = StageOne(
             store=store,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -201,6 +201,29 @@ def graph(conn: sa.Connection, offer: str, layer: GraphLayer) -> str | None:
     return conn.scalar(
         sa.select(graphs.c.graph).where(graphs.c.offer == offer, graphs.c.layer == layer.value)
     )
+
+
+def graphs_of(conn: sa.Connection, several: Iterable[str], layer: GraphLayer) -> dict[str, str]:
+    """One layer's documents of several offers."""
+    every = sorted(set(several))
+    found: dict[str, str] = {}
+    for first in range(0, len(every), 500):
+        some = every[first : first + 500]
+        query = sa.select(graphs.c.offer, graphs.c.graph)
+        rows = conn.execute(query.where(graphs.c.layer == layer.value, graphs.c.offer.in_(some)))
+        found |= {row.offer: row.graph for row in rows}
+    return found
+
+
+def changing(conn: sa.Connection, several: Sequence[str]) -> frozenset[str]:
+    """The CloudNets among these with an offer that hasn't come to its end."""
+    found: set[str] = set()
+    for first in range(0, len(several), 500):
+        some = several[first : first + 500]
+        unsettled_ = offers.c.state.not_in([s.value for s in SETTLED])
+        query = sa.select(offers.c.cloudnet).where(offers.c.cloudnet.in_(some), unsettled_)
+        found |= set(conn.scalars(query))
+    return frozenset(found)
 
 
 def in_round(conn: sa.Connection, offer: str, round_: int, kept: Json) -> None:

@@ -190,17 +190,6 @@ usage = sa.Table(
     **EXACT,
 )
 
-observed = sa.Table(
-    "observed",
-    metadata,
-    sa.Column("task", _SERIAL, primary_key=True, autoincrement=False),
-    sa.Column("element", sa.String(NAME), primary_key=True),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("reason", LONG_TEXT, nullable=False),
-    sa.Column("seen", Instant, nullable=False),
-    **EXACT,
-)
-
 drained = sa.Table(
     "drained",
     metadata,

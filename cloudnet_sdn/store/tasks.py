@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -17,7 +17,9 @@ from cloudnet_sdn.model.states import TaskState, Wanted, agrees
 from cloudnet_sdn.ports import CloudnetId, Json, OfferId, PlannedTask, Task
 from cloudnet_sdn.store import offers
 from cloudnet_sdn.store.offers import Offer
-from cloudnet_sdn.store.schema import observed, tasks
+from cloudnet_sdn.store.schema import tasks
+
+T = TypeVar("T")
 
 APPLIED = "applied"
 """The mark in an answer that a change in place has been begun."""
@@ -155,8 +157,6 @@ def forget(conn: sa.Connection, cloudnet: str) -> None:
         tasks.c.wanted == Wanted.ABSENT.value,
         tasks.c.state == TaskState.ABSENT.value,
     )
-    gone = sa.select(tasks.c.id).where(absent)
-    conn.execute(observed.delete().where(observed.c.task.in_(gone)))
     conn.execute(tasks.delete().where(absent))
 
 
@@ -179,6 +179,18 @@ def current(conn: sa.Connection, cloudnet: str) -> list[Entry]:
     """Those of the generation in force; where there is none, of what is held or worked on."""
     offer = offers.shown(conn, cloudnet)
     return [] if offer is None else of_offer(conn, offer)
+
+
+def in_force(conn: sa.Connection, several: Iterable[str]) -> dict[str, list[Entry]]:
+    """The tasks of offers that are in force, by offer."""
+    found: dict[str, list[Entry]] = {}
+    for some in _batches(several):
+        query = sa.select(tasks).where(
+            tasks.c.offer.in_(some), tasks.c.wanted != Wanted.ABSENT.value
+        )
+        for row in conn.execute(query.order_by(tasks.c.id)):
+            found.setdefault(row.offer, []).append(_entry(row))
+    return found
 
 
 def of_offer(conn: sa.Connection, offer: Offer) -> list[Entry]:
@@ -272,11 +284,10 @@ def put_in_force(
 def _drop(conn: sa.Connection, ids: Iterable[int]) -> None:
     """Strike out what another task stands for now."""
     for some in _batches(ids):
-        conn.execute(observed.delete().where(observed.c.task.in_(some)))
         conn.execute(tasks.delete().where(tasks.c.id.in_(some)))
 
 
-def _batches(ids: Iterable[int], size: int = 500) -> Iterator[list[int]]:
+def _batches(ids: Iterable[T], size: int = 500) -> Iterator[list[T]]:
     """Few enough at a time for every database."""
     every = list(ids)
     for first in range(0, len(every), size):

@@ -54,6 +54,10 @@ class FakeAgent:
             "vnode.delete": (self.delete, ("boolean", "string")),
             "vnode.start": (self.start, ("struct", "string")),
             "vnode.stop": (self.stop, ("struct", "string")),
+            "vnode.get_many": (
+                lambda keys: {k: self.get(k) for k in keys if k in self.vnodes},
+                ("struct", "array"),
+            ),
             "vnode.powercycle": (self.powercycle, ("struct", "string", "string")),
             "vnode.get": (self.get, ("struct", "string")),
             "vnode.list": (lambda: list(self.vnodes), ("array",)),
@@ -157,6 +161,10 @@ class FakeController:
         table = {
             "vlinks.put": (self.put, ("struct", "string", "struct")),
             "vlinks.get": (self.get, ("struct", "string")),
+            "vlinks.get_many": (
+                lambda keys: {k: self.get(k) for k in keys if k in self.vlinks},
+                ("struct", "array"),
+            ),
             "vlinks.list": (lambda: list(self.vlinks), ("array",)),
             "vlinks.delete": (self.delete, ("struct", "string")),
             "topology.get": (self.topology, ("struct",)),

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import concurrent.futures
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from cloudnet_sdn.model.power import Power, power_of
-from cloudnet_sdn.model.settings import Timing
 from cloudnet_sdn.model.states import CloudnetState
 from cloudnet_sdn.plugins.registry import Registry
-from cloudnet_sdn.ports import NodePlugin, Observation, Refused, Transient
+from cloudnet_sdn.ports import NodePlugin, Observation, Refused, Surveying, Transient
 from cloudnet_sdn.roles import documents
+from cloudnet_sdn.roles.effects.lanes import Job, Lanes
 from cloudnet_sdn.store import offers, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer
 from cloudnet_sdn.store.tasks import Entry
+from cloudnet_sdn.wire.faults import TimedOut
 from rdl.graph import Graph
 
 log = logging.getLogger(__name__)
@@ -25,7 +29,11 @@ log = logging.getLogger(__name__)
 UNKNOWN = Observation("unknown", "the part of the substrate that has it doesn't answer")
 _WORST_LAST = ("up", "running", "stopped", "pending", "starting", "stopping", "migrating")
 _BROKEN = frozenset({"failed", "degraded", "unknown"})
-_THREADS = 32
+_WIDTH = 8
+"""Looks at one shell at a time."""
+
+_Seen = dict[int, MappingOf[str, Observation]]
+"""What is seen, by the id of a task."""
 _CHANGING = "modifying"
 
 
@@ -41,22 +49,39 @@ class Sight:
     """
 
     state: str
-    elements: Mapping[str, Observation]
+    elements: MappingOf[str, Observation]
     vnodes: frozenset[str]
 
 
-class Observer:
-    """Asks the shells."""
+@dataclass(frozen=True)
+class _Group:
+    """The tasks of one shell or provider, to be seen with one question."""
 
-    def __init__(self, store: Store, registry: Registry, timing: Timing) -> None:
+    plugin: str
+    target: str
+    entries: Sequence[Entry]
+
+
+class Observer:
+    """Asks the shells: each once, whatever the number of things that are looked at."""
+
+    def __init__(self, store: Store, registry: Registry, within_s: float) -> None:
+        """Put together.
+
+        Args:
+            store: the role's database.
+            registry: the plugins.
+            within_s: how long a look may take. Less than whoever asks us waits, so that one shell
+                that hangs doesn't hide what the others say.
+        """
         self._store = store
         self._registry = registry
-        self._timing = timing
-        self._pool = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="look")
+        self._within_s = within_s
+        self._lanes: Lanes[_Seen | None] = Lanes(width=_WIDTH, name="look")
 
     def close(self) -> None:
         """Ask no more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._lanes.close()
 
     def look(self, cloudnet: Cloudnet) -> Sight:
         """See a CloudNet; where a shell doesn't answer, its elements are `unknown`."""
@@ -64,19 +89,10 @@ class Observer:
 
     def look_at(self, several: Sequence[Cloudnet]) -> list[Sight]:
         """See several at once, in the time that one takes."""
-        entries: dict[str, list[Entry]] = {}
-        overlays: dict[str, Graph] = {}
-        changing: set[str] = set()
         with self._store.read() as conn:
-            for cloudnet in several:
-                current = tasks.current(conn, cloudnet.id)
-                offer = offers.shown(conn, cloudnet.id) if current else None
-                text = None if offer is None else offers.graph(conn, offer.id, GraphLayer.OL1)
-                if text is not None:
-                    overlays[cloudnet.id] = documents.graph(text)
-                    entries[cloudnet.id] = current
-                if cloudnet.generation and offers.unsettled(conn, cloudnet.id):
-                    changing.add(cloudnet.id)
+            entries = _entries(conn, several)
+            overlays = _overlays(conn, several, entries)
+            changing = offers.changing(conn, [c.id for c in several if c.generation])
         seen = self._seen([e for found in entries.values() for e in found])
         return [
             _sight(c, overlays.get(c.id), seen.get(c.id, {}), changes=c.id in changing)
@@ -87,34 +103,72 @@ class Observer:
 
     def _seen(self, entries: Iterable[Entry]) -> dict[str, dict[str, Observation]]:
         """By CloudNet and element."""
-        futures = {self._pool.submit(self._observe, e): e for e in entries}
-        done, late = concurrent.futures.wait(futures, timeout=self._timing.peer_s)
+        futures = {self._submit(group): group for group in _groups(entries)}
+        done, _ = concurrent.futures.wait(futures, timeout=self._within_s)
         seen: dict[str, dict[str, Observation]] = {}
-        for future in (*done, *late):
-            entry = futures[future]
-            # One that was never begun would only keep the next ones waiting.
-            answer = future.result() if future in done else None
-            if answer is None:
-                future.cancel()
-                answer = dict.fromkeys(entry.task.elements, UNKNOWN)
-            mine = seen.setdefault(entry.task.cloudnet, {})
-            for element, observation in answer.items():
-                mine[element] = _worse(mine.get(element), observation)
+        for future, group in futures.items():
+            answers = (future.result() if future in done else None) or {}
+            for entry in group.entries:
+                blind = dict.fromkeys(entry.task.elements, UNKNOWN)
+                mine = seen.setdefault(entry.task.cloudnet, {})
+                for element, observation in answers.get(entry.id, blind).items():
+                    mine[element] = _worse(mine.get(element), observation)
         return seen
 
-    def _observe(self, entry: Entry) -> Mapping[str, Observation] | None:
-        plugin = self._registry.get(entry.task.plugin)
+    def _submit(self, group: _Group) -> concurrent.futures.Future[_Seen | None]:
+        job: Job[_Seen | None] = Job(lambda: self._survey(group), lambda: None)
+        return self._lanes.submit((group.plugin, group.target), job)
+
+    def _survey(self, group: _Group) -> tuple[_Seen | None, bool]:
+        """What is seen, None where it isn't; and whether the shell took too long to answer."""
+        plugin = self._registry.get(group.plugin)
+        every = [e.task for e in group.entries]
         try:
-            answer = plugin.observe(entry.task)
+            if isinstance(plugin, Surveying):
+                answers = dict(plugin.survey(group.target, every))
+            else:
+                answers = {task.id: plugin.observe(task) for task in every}
         except (Transient, Refused) as exc:
-            log.info("unseen key=%s target=%s: %s", entry.key, entry.task.target, exc)
-            return None
+            log.info("unseen plugin=%s target=%s: %s", group.plugin, group.target, exc)
+            return None, isinstance(exc.__cause__, TimedOut)
         except Exception:
-            log.exception("unseen key=%s target=%s", entry.key, entry.task.target)
-            return None
-        if not isinstance(plugin, NodePlugin):
-            return answer
-        return {e: _under_way(entry, e, o) for e, o in answer.items()}
+            log.exception("unseen plugin=%s target=%s", group.plugin, group.target)
+            return None, False
+        if isinstance(plugin, NodePlugin):
+            for entry in group.entries:
+                seen = answers[entry.id]
+                answers[entry.id] = {e: _under_way(entry, e, o) for e, o in seen.items()}
+        return answers, False
+
+
+def _entries(conn: sa.Connection, several: Sequence[Cloudnet]) -> dict[str, list[Entry]]:
+    """The tasks of each, of those that stand with one question."""
+    standing = tasks.in_force(conn, [c.offer for c in several if c.offer])
+    return {
+        c.id: standing.get(c.offer, []) if c.offer else tasks.current(conn, c.id)
+        for c in several
+        if c.live
+    }
+
+
+def _overlays(
+    conn: sa.Connection, several: Sequence[Cloudnet], entries: MappingOf[str, Sequence[Entry]]
+) -> dict[str, Graph]:
+    """The OL1 graph of each of which something is there."""
+    shown: dict[str, str] = {}
+    for cloudnet in several:
+        if entries.get(cloudnet.id):
+            offer = cloudnet.offer or getattr(offers.shown(conn, cloudnet.id), "id", "")
+            shown[cloudnet.id] = offer
+    texts = offers.graphs_of(conn, shown.values(), GraphLayer.OL1)
+    return {c: documents.graph(texts[offer]) for c, offer in shown.items() if offer in texts}
+
+
+def _groups(entries: Iterable[Entry]) -> list[_Group]:
+    found: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        found.setdefault((entry.task.plugin, entry.task.target), []).append(entry)
+    return [_Group(*key, group) for key, group in found.items()]
 
 
 def _unseen(cloudnet: Cloudnet) -> Sight:
@@ -125,7 +179,7 @@ def _unseen(cloudnet: Cloudnet) -> Sight:
 def _sight(
     cloudnet: Cloudnet,
     overlay: Graph | None,
-    seen: Mapping[str, Observation],
+    seen: MappingOf[str, Observation],
     *,
     changes: bool,
 ) -> Sight:
@@ -166,7 +220,7 @@ def _rank(state: str) -> int:
 
 
 def _state(
-    stored: CloudnetState, elements: Mapping[str, Observation], vnodes: frozenset[str]
+    stored: CloudnetState, elements: MappingOf[str, Observation], vnodes: frozenset[str]
 ) -> str:
     if stored is not CloudnetState.READY:
         return stored.value

@@ -49,7 +49,10 @@ def test_nobody_but_the_provider_is_obeyed(service, caller):
     for name in service.methods:
         if not name.startswith("system."):
             method = service.methods[name]
-            args = [{"string": "a.b", "int": 5, "struct": {}}[t] for t in method.signature[1:]]
+            args = [
+                {"string": "a.b", "int": 5, "struct": {}, "array": []}[t]
+                for t in method.signature[1:]
+            ]
             with pytest.raises(Forbidden):
                 service.invoke(name, args, caller)
             with pytest.raises(Unauthenticated):

@@ -94,16 +94,6 @@ def _add_tables() -> None:
     )
     op.create_index(op.f("ix_usage_holder"), "usage", ["holder"])
     op.create_table(
-        "observed",
-        sa.Column("task", _SERIAL, autoincrement=False, nullable=False),
-        sa.Column("element", sa.String(255), nullable=False),
-        sa.Column("state", sa.String(16), nullable=False),
-        sa.Column("reason", _LONG, nullable=False),
-        sa.Column("seen", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("task", "element", name=op.f("pk_observed")),
-        **_EXACT,
-    )
-    op.create_table(
         "identity",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("role", sa.String(255), nullable=False),
