@@ -11,6 +11,9 @@ from cloudnet_sdn.wire.rpc import Method, Service
 from ryu_apps.spec import VLinkSpec, parse_id, parse_spec
 from ryu_apps.vlinks import VLinks
 
+_MOST_ELEMENTS = 2_000_000
+"""Of XML in a call: `vlinks.put_many` of 10,000 VLinks has a hundred each."""
+
 _PUT = (
     "Makes the VLink be as `spec` says, new or changed, and answers once every switch has "
     "confirmed, as vlinks.get does. spec: {ends: [{dpid, port, vlan}, ...], bandwidth, "
@@ -101,8 +104,11 @@ def service_of(vlinks: VLinks, callers: Collection[Caller]) -> Service:
         ),
     )
     return Service(
-        Method(name, _guarded(call, allowed), signature, text)
-        for name, call, signature, text in table
+        [
+            Method(name, _guarded(call, allowed), signature, text)
+            for name, call, signature, text in table
+        ],
+        most=_MOST_ELEMENTS,
     )
 
 

@@ -20,6 +20,7 @@ from cloudnet_sdn.wire.faults import (
     PeerAway,
     ProtocolError,
     TimedOut,
+    TooLarge,
     Unauthenticated,
 )
 from cloudnet_sdn.wire.tls import TlsFiles, client_context
@@ -83,7 +84,7 @@ class Client:
             raise PeerAway(f"{self.url} answered with HTTP status {status}")
         try:
             found = load_answer(answer)
-        except ProtocolError as exc:
+        except (ProtocolError, TooLarge) as exc:
             raise PeerAway(f"{self.url} talks no XML-RPC: {exc}") from exc
         if isinstance(found, CloudnetError):
             raise found

@@ -18,15 +18,22 @@ from xmlrpc.client import Fault
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser, ParseError
 
-from cloudnet_sdn.wire.faults import CloudnetError, InvalidCall, ParseFault, from_fault
+from cloudnet_sdn.wire.faults import CloudnetError, InvalidCall, ParseFault, TooLarge, from_fault
 
 MAX_DEPTH = 32
 """Arrays and structs within each other."""
+
+MAX_ELEMENTS = 100_000
+"""XML elements of a call: a second's work of a slow machine, and what 2,000 VNodes need."""
+
+MAX_ANSWER_ELEMENTS = 4_000_000
 
 INT_RANGE = range(-(2**31), 2**31)
 
 _HEAD = "<?xml version='1.0'?>\n"
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LONG_TAG = re.compile(rb"<(?!!\[CDATA\[)[^<>]{1000}")
+"""XML-RPC's are short; the parser would take each of many attributes apart."""
 _INT = re.compile(r"[+-]?[0-9]{1,10}")
 _SCALARS = frozenset({"string", "int", "i4", "boolean", "double", "base64", "dateTime.iso8601"})
 _LEAVES = _SCALARS | {"name", "methodName", "value"}
@@ -134,14 +141,15 @@ def _member(key: Any, value: Any, where: str, depth: int) -> str:
 # -- reading ------------------------------------------------------------------------------
 
 
-def load_call(body: bytes) -> tuple[str, list[Any]]:
-    """Method name and arguments of a request body.
+def load_call(body: bytes, *, most: int = MAX_ELEMENTS) -> tuple[str, list[Any]]:
+    """Method name and arguments of a request body of at most `most` elements.
 
     Raises:
         ParseFault: no well-formed XML, or with a document type.
         InvalidCall: no XML-RPC call.
+        TooLarge: more elements.
     """
-    method, params = _read(body, "methodCall")
+    method, params = _read(body, "methodCall", most)
     return method, params
 
 
@@ -151,12 +159,15 @@ def load_answer(body: bytes) -> Any | CloudnetError:
     Raises:
         ParseFault: no well-formed XML, or with a document type.
         InvalidCall: no XML-RPC answer.
+        TooLarge: more than `MAX_ANSWER_ELEMENTS`.
     """
-    return _read(body, "methodResponse")
+    return _read(body, "methodResponse", MAX_ANSWER_ELEMENTS)
 
 
-def _read(body: bytes, root: str) -> Any:
-    reader = _Reader(root)
+def _read(body: bytes, root: str, most: int) -> Any:
+    if _LONG_TAG.search(body):
+        raise InvalidCall("a tag has more than 1000 characters")
+    reader = _Reader(root, most)
     parser = DefusedXMLParser(target=reader, forbid_dtd=True)
     try:
         parser.feed(body)
@@ -172,8 +183,10 @@ def _read(body: bytes, root: str) -> Any:
 class _Reader:
     """Builds the document's value from the parser's events, one frame per open element."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, most: int) -> None:
         self._root = root
+        self._most = most
+        self._left = most
         self._tags: list[str] = [""]
         self._found: list[list[Any]] = [[]]
         self._text: list[str] = []
@@ -190,6 +203,9 @@ class _Reader:
             self._depth += 1
             if self._depth > MAX_DEPTH:
                 raise InvalidCall(f"more than {MAX_DEPTH} levels of nesting")
+        self._left -= 1
+        if self._left < 0:
+            raise TooLarge(f"more than {self._most} XML elements aren't taken")
         self._no_text(above)
         self._tags.append(tag)
         self._found.append([])

@@ -7,15 +7,18 @@ WSGI server (cheroot for the roles and agents, eventlet for the controller).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from xml.sax.saxutils import escape
 from xmlrpc.client import Fault
 
-from cloudnet_sdn.wire.codec import dump_answer, dump_fault, load_call
+from cloudnet_sdn.wire.codec import MAX_ELEMENTS, dump_answer, dump_fault, load_call
 from cloudnet_sdn.wire.faults import (
     BadParameters,
+    Busy,
     CloudnetError,
     Internal,
     NoSuchMethod,
@@ -24,10 +27,17 @@ from cloudnet_sdn.wire.faults import (
     to_fault,
 )
 from cloudnet_sdn.wire.identity import LOCAL, Caller
+from cloudnet_sdn.wire.shares import Shares
 
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 20 * 1024 * 1024
+STRANGER_BYTES = 4096
+"""Of a body without a certificate: enough to ask for the introspection."""
+
+SMALL_BYTES = 64 * 1024
+"""Bodies up to that are not counted against anybody's share of memory."""
+
 MAX_CALLS = 100
 """Calls in one `system.multicall`."""
 
@@ -77,11 +87,16 @@ class Dispatcher(Protocol):
 class Service:
     """A table of methods behind one URL, with introspection.
 
+    Args:
+        methods: all of them.
+        most: XML elements that a call may have.
+
     Raises:
         ValueError: two methods of one name.
     """
 
-    def __init__(self, methods: Iterable[Method]) -> None:
+    def __init__(self, methods: Iterable[Method], *, most: int = MAX_ELEMENTS) -> None:
+        self._most = most
         self._methods: dict[str, Method] = {}
         for method in (*methods, *_introspection(self)):
             if method.name in self._methods:
@@ -96,7 +111,7 @@ class Service:
     def dispatch(self, body: bytes, caller: Caller | None) -> bytes:
         """Answer a request's body for whoever the connection belongs to; never raises."""
         try:
-            name, args = load_call(body)
+            name, args = load_call(body, most=self._most)
             return dump_answer(self.invoke(name, args, caller))
         except Exception as exc:
             return dump_fault(fault_of(exc, caller))
@@ -245,7 +260,38 @@ class _Refused(Exception):
         super().__init__(status)
 
 
-def wsgi(service: Dispatcher, *, max_bytes: int = MAX_BYTES) -> Wsgi:
+class Bodies:
+    """The memory that bodies take, from their first byte to their answer: callers share it."""
+
+    def __init__(self, total: int, patience_s: float) -> None:
+        """Prepare.
+
+        Args:
+            total: bytes.
+            patience_s: how long a request waits for its memory.
+        """
+        self._shares = Shares(total)
+        self._patience_s = patience_s
+
+    @contextmanager
+    def held(self, caller: Caller, length: int) -> Iterator[None]:
+        """Have `length` bytes for a body of the caller's.
+
+        Raises:
+            Busy: there aren't as many for him.
+        """
+        if length <= SMALL_BYTES:
+            yield
+            return
+        if not self._shares.take(caller, length, within_s=self._patience_s):
+            raise Busy("too many large requests at a time", self._patience_s)
+        try:
+            yield
+        finally:
+            self._shares.give(caller, length)
+
+
+def wsgi(service: Dispatcher, *, max_bytes: int = MAX_BYTES, bodies: Bodies | None = None) -> Wsgi:
     """Serve `service` as a WSGI application: `POST /RPC2`.
 
     The server in front puts the connection's `Caller` into `environ["cloudnet.caller"]` (absent or
@@ -254,21 +300,34 @@ def wsgi(service: Dispatcher, *, max_bytes: int = MAX_BYTES) -> Wsgi:
     Args:
         service: what answers.
         max_bytes: larger bodies are fault 413.
+        bodies: the memory they may take; None where there is no limit.
     """
+    memory = bodies or Bodies(sys.maxsize, 0.0)
+
+    def answered(environ: Environ) -> bytes:
+        caller, length = environ.get("cloudnet.caller"), _length(environ) or 0
+        if caller is None:
+            if length > min(STRANGER_BYTES, max_bytes):
+                raise Unauthenticated("no or unknown certificate")
+            return service.dispatch(_body(environ, length), None)
+        if length > max_bytes:
+            raise TooLarge(f"the request has {length} bytes; {max_bytes} are taken")
+        with memory.held(caller, length):
+            return service.dispatch(_body(environ, length), caller)
 
     def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        headers = [("Content-Type", "text/xml")]
         try:
             _fitting(environ)
-            body = _body(environ, max_bytes)
-            answer = service.dispatch(body, environ.get("cloudnet.caller"))
-        except CloudnetError as exc:
+            answer = answered(environ)
+        except CloudnetError as exc:  # the body hasn't been read
             answer = dump_fault(to_fault(exc))
+            headers.append(("Connection", "close"))
+            _discard(environ, max_bytes)
         except _Refused as refusal:
-            _discard(environ["wsgi.input"], min(_length(environ) or 0, 4 * max_bytes))
+            _discard(environ, max_bytes)
             return _refuse(refusal, start_response)
-        start_response(
-            "200 OK", [("Content-Type", "text/xml"), ("Content-Length", str(len(answer)))]
-        )
+        start_response("200 OK", [*headers, ("Content-Length", str(len(answer)))])
         return [answer]
 
     return application
@@ -305,12 +364,8 @@ def _fitting(environ: Environ) -> None:
         raise _Refused("411 Length Required", "say how long the body is")
 
 
-def _body(environ: Environ, max_bytes: int) -> bytes:
-    stream, length = environ["wsgi.input"], _length(environ) or 0
-    if length > max_bytes:
-        # The client reads the answer only when it has written all.
-        _discard(stream, min(length, 4 * max_bytes))
-        raise TooLarge(f"the request has {length} bytes; {max_bytes} are taken")
+def _body(environ: Environ, length: int) -> bytes:
+    stream = environ["wsgi.input"]
     parts = []
     while length and (part := stream.read(length)):
         parts.append(part)
@@ -320,7 +375,11 @@ def _body(environ: Environ, max_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def _discard(stream: Any, length: int) -> None:
+def _discard(environ: Environ, max_bytes: int) -> None:
+    """Read on for a while: a client reads the answer only when it has written all."""
+    stranger = environ.get("cloudnet.caller") is None
+    length = min(_length(environ) or 0, SMALL_BYTES if stranger else 4 * max_bytes)
+    stream = environ["wsgi.input"]
     while length > 0 and (part := stream.read(min(length, 65536))):
         length -= len(part)
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import ssl
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cloudnet_sdn.wire.identity import Caller
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+"""Between looks at whether files have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +29,19 @@ class TlsFiles:
         ca: the authority whose certificates the other end may have.
         cert: this end's certificate.
         key: its private key.
+        crl: certificates that the authority has revoked, as `cloudnet pki revoke` writes it.
     """
 
     ca: Path
     cert: Path
     key: Path
+    crl: Path | None = None
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Those there are."""
+        found = (self.ca, self.cert, self.key)
+        return found if self.crl is None else (*found, self.crl)
 
 
 def server_context(files: TlsFiles, *, ask: bool = True) -> ssl.SSLContext:
@@ -64,14 +80,76 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
     return context
 
 
+class Contexts:
+    """The context of an end's files as they are now: made anew once a file has changed.
+
+    Files that are replaced one after the other don't fit for a moment: until they do, the context
+    before them is used. Threads may share it.
+    """
+
+    def __init__(
+        self, files: TlsFiles, make: Callable[[TlsFiles], ssl.SSLContext] = server_context
+    ) -> None:
+        """Make the first one.
+
+        Raises:
+            FileNotFoundError: a file isn't there.
+            ValueError: a file isn't what it should be.
+        """
+        self._files = files
+        self._make = make
+        self._seen = self._state()
+        self._context = make(files)
+        self._looked = time.monotonic()
+        self._lock = threading.Lock()
+
+    def current(self) -> ssl.SSLContext:
+        """The context to use for a new connection."""
+        with self._lock:
+            now = time.monotonic()
+            if now >= self._looked + LOOK_S:
+                self._looked = now
+                self._renew()
+            return self._context
+
+    def _renew(self) -> None:
+        state = self._state()
+        if state == self._seen:
+            return
+        self._seen = state
+        try:
+            self._context = self._make(self._files)
+        except (OSError, ValueError) as exc:
+            log.warning("changed files of TLS aren't used: %s", exc)
+        else:
+            log.info("files of TLS were changed, and are used from now on: %s", self._files.cert)
+
+    def _state(self) -> tuple[object, ...]:
+        found: list[object] = []
+        for path in self._files.all:
+            try:
+                at = path.stat()
+            except OSError:
+                found.append(None)
+            else:
+                found.append((at.st_mtime_ns, at.st_size, at.st_ino))
+        return tuple(found)
+
+
 def _load(context: ssl.SSLContext, files: TlsFiles) -> None:
-    for path in (files.ca, files.cert, files.key):
+    for path in files.all:
         _check_readable(path)  # ssl's own errors don't say which
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_verify_locations(cafile=files.ca)
     except ssl.SSLError as exc:
         raise ValueError(f"{files.ca}: no PEM certificate of an authority") from exc
+    if files.crl is not None:
+        try:
+            context.load_verify_locations(cafile=files.crl)
+        except ssl.SSLError as exc:
+            raise ValueError(f"{files.crl}: no PEM list of revoked certificates") from exc
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
     try:
         # Without a word for it, OpenSSL asks for a key's passphrase at the terminal.
         context.load_cert_chain(files.cert, files.key, password="")

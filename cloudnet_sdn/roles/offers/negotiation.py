@@ -38,6 +38,7 @@ from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.wire.faults import BadRequest, Busy, Conflict, Gone, PeerAway
 from cloudnet_sdn.wire.identity import Caller
+from cloudnet_sdn.wire.places import waiting
 from rdl.graph import Graph
 from rdl.language.dump import dump, to_data
 
@@ -317,20 +318,21 @@ class Negotiation:
 
     def _wait(self, offer: OfferId, seconds: float) -> Offer:
         """The offer once it is more than `working`, or after `seconds`."""
-        deadline = time.monotonic() + seconds
-        while True:
-            settled = self._settled.get(offer)
-            with self._store.read() as conn:
-                found = offers.get(conn, offer)
-            if found is None:
-                raise Gone("the offer is gone")
-            left = deadline - time.monotonic()
-            if found.state is not OfferState.WORKING or left <= 0:
-                return found
-            if settled is None:
-                time.sleep(min(_LOOK_S / 10, left))  # another process has it, or it is just over
-            else:
-                settled.wait(min(_LOOK_S, left))
+        with waiting() as may:
+            deadline = time.monotonic() + (seconds if may else 0.0)
+            while True:
+                settled = self._settled.get(offer)
+                with self._store.read() as conn:
+                    found = offers.get(conn, offer)
+                if found is None:
+                    raise Gone("the offer is gone")
+                left = deadline - time.monotonic()
+                if found.state is not OfferState.WORKING or left <= 0:
+                    return found
+                if settled is None:
+                    time.sleep(min(_LOOK_S / 10, left))  # another process has it, or it's over
+                else:
+                    settled.wait(min(_LOOK_S, left))
 
     # -- stage two
 
@@ -349,7 +351,9 @@ class Negotiation:
         if offer.state not in (OfferState.CONFIRMING, OfferState.CONFIRMED):
             raise Conflict(f"the offer is {offer.state}")
         if offer.state is not OfferState.CONFIRMED:
-            self._effects.run_all(offer.cloudnet, wait_s=self._settings.timing.confirm_s)
+            with waiting() as may:
+                wait_s = self._settings.timing.confirm_s if may else 0.0
+                self._effects.run_all(offer.cloudnet, wait_s=wait_s)
             self._lifecycle.conclude(offer.id)
         return self._access.offer(caller, offer_id)
 
@@ -367,7 +371,9 @@ class Negotiation:
         offer = self._access.offer(caller, offer_id)
         if offer.state in (OfferState.CONFIRMING, OfferState.CONFIRMED):
             raise Conflict(f"the offer is {offer.state}: release the CloudNet instead")
-        self._effects.run_all(offer.cloudnet, wait_s=self._settings.timing.clean_s)
+        with waiting() as may:
+            wait_s = self._settings.timing.clean_s if may else 0.0
+            self._effects.run_all(offer.cloudnet, wait_s=wait_s)
         return offer
 
     # -- later

@@ -18,7 +18,7 @@ from cloudnet_sdn.wire.codec import (
     load_answer,
     load_call,
 )
-from cloudnet_sdn.wire.faults import InvalidCall, ParseFault, ProtocolError
+from cloudnet_sdn.wire.faults import InvalidCall, ParseFault, ProtocolError, TooLarge
 
 SENDABLE_TEXT = st.text(
     st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff")
@@ -227,7 +227,7 @@ def test_nesting_is_bounded() -> None:
 def test_hostile_bodies_end_soon(body: bytes) -> None:
     """Megabytes of noise are answered or refused in bounded time."""
     begun = time.monotonic()
-    with contextlib.suppress(ProtocolError):
+    with contextlib.suppress(ProtocolError, TooLarge):
         load_call(body)
     assert time.monotonic() - begun < 5
 
@@ -260,3 +260,16 @@ def test_tag_soup_raises_nothing_but_ours(soup: str) -> None:
             load(soup.encode())
         except ProtocolError:
             continue
+
+
+def test_elements_are_counted_and_tags_measured() -> None:
+    """So that reading a call takes a bounded time; a caller may be allowed more."""
+    many = value("<array><data>" + "<value/>" * 200_000 + "</data></array>")
+    with pytest.raises(TooLarge):
+        load_call(many)
+    assert len(load_call(many, most=300_000)[1][0]) == 200_000
+    attributes = " ".join(f"a{n}='1'" for n in range(1000))
+    with pytest.raises(InvalidCall, match="1000 characters"):
+        load_call(value(f"<string {attributes}/>"))
+    text = "x" * 5000
+    assert load_call(value(f"<![CDATA[{text}]]>"))[1] == [text]

@@ -9,15 +9,17 @@ import threading
 import time
 import xmlrpc.client
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 
 import pytest
 
+from cloudnet_sdn.wire import connections, door
 from cloudnet_sdn.wire import server as server_module
 from cloudnet_sdn.wire.client import Client
 from cloudnet_sdn.wire.codec import dump_call, load_answer
-from cloudnet_sdn.wire.faults import Busy, CloudnetError, TooLarge, Unauthenticated
+from cloudnet_sdn.wire.faults import Busy, PeerAway, TooLarge, Unauthenticated
 from cloudnet_sdn.wire.identity import LOCAL
+from cloudnet_sdn.wire.places import waiting
 from cloudnet_sdn.wire.rpc import Method, Service
 from cloudnet_sdn.wire.server import Server
 from cloudnet_sdn.wire.tls import TlsFiles
@@ -246,7 +248,7 @@ def test_a_dripping_request_is_ended(
     service: Service, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A byte now and then doesn't prolong the time a request has."""
-    monkeypatch.setattr(server_module, "REQUEST_S", 0.5)
+    monkeypatch.setattr(connections, "REQUEST_S", 0.5)
     server = serving(service, None)
     with socket.create_connection(("127.0.0.1", server.port), 5) as plain:
         begun = time.monotonic()
@@ -261,8 +263,8 @@ def test_a_long_call_is_answered(
     serving: Serving, calling: Calling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How long a method takes counts neither as the request's time nor as its answer's."""
-    monkeypatch.setattr(server_module, "REQUEST_S", 0.3)
-    monkeypatch.setattr(server_module, "ANSWER_S", 0.3)
+    monkeypatch.setattr(connections, "REQUEST_S", 0.3)
+    monkeypatch.setattr(connections, "ANSWER_S", 0.3)
 
     def work(_caller: object) -> int:
         time.sleep(0.8)
@@ -276,7 +278,7 @@ def test_a_long_call_is_answered(
 def test_a_stalled_handshake_is_ended(
     service: Service, serving: Serving, role: TlsFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "HANDSHAKE_S", 0.3)
+    monkeypatch.setattr(door, "GREETING_S", 0.3)
     server = serving(service, role)
     with socket.create_connection(("127.0.0.1", server.port), 5) as plain:
         plain.sendall(b"\x16\x03\x01\x02\x00")
@@ -287,65 +289,239 @@ def test_a_stalled_handshake_is_ended(
 def test_idle_connections_are_closed(
     service: Service, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "IDLE_S", 0.3)
+    monkeypatch.setattr(connections, "IDLE_S", 0.3)
     server = serving(service, None)
     with socket.create_connection(("127.0.0.1", server.port), 5) as plain:
-        plain.settimeout(5)
-        assert plain.recv(1000) == b""
+        plain.settimeout(4)
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        while plain.recv(1000):
+            pass
 
 
-def test_connections_are_bounded(
+def connect_to(stack: ExitStack, server: Server) -> socket.socket:
+    """A plain TCP connection, as long as the stack is."""
+    return stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 5))
+
+
+def test_silent_connections_keep_nobody_out(
+    service: Service, serving: Serving, calling: Calling, role: TlsFiles, tenant: TlsFiles
+) -> None:
+    """512 that say nothing, and then as many that stop within the handshake: others go on."""
+    server = serving(service, role)
+    before = threading.active_count()
+    for said in (b"", b"\x16\x03\x01"):
+        with ExitStack() as stack:
+            for _ in range(512):
+                connect_to(stack, server).sendall(said)
+            with calling(server.url, tenant, timeout_s=5) as client:
+                assert client.call("who.ami") == "cloudnet:tenant:anna"
+            assert threading.active_count() <= before + 2
+
+
+def test_the_oldest_of_the_address_with_the_most_makes_room(
     service: Service, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One too many is closed at once, and there is room again when others leave."""
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 5)
+    """So one address that fills the door keeps no other one out, silent as that may be."""
+    monkeypatch.setattr(door, "ROOM", 4)
     server = serving(service, None)
     with ExitStack() as stack:
-        for _ in range(5):
-            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 5))
-        time.sleep(0.1)
-        with socket.create_connection(("127.0.0.1", server.port), 5) as one_more:
-            one_more.settimeout(5)
-            assert one_more.recv(1) == b""
+        other = stack.enter_context(
+            socket.create_connection(("127.0.0.1", server.port), 5, ("127.0.0.2", 0))
+        )
+        many = [connect_to(stack, server) for _ in range(6)]
+        for gone in many[:3]:
+            gone.settimeout(3)
+            assert gone.recv(1) == b""
+        for kept in (other, *many[3:]):
+            kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            kept.settimeout(3)
+            assert kept.recv(12) == b"HTTP/1.1 404"
+
+
+def test_connections_of_one_caller_are_bounded(
+    *,
+    service: Service,
+    serving: Serving,
+    calling: Calling,
+    role: TlsFiles,
+    tenant: TlsFiles,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One too many is closed, others find room, and there is room again when some leave."""
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 8)
+    server = serving(service, role)
+    clients = [calling(server.url, tenant, timeout_s=5) for _ in range(4)]
+    for client in clients:
+        client.call("who.ami")
+    with pytest.raises(PeerAway):
+        calling(server.url, tenant, timeout_s=5).call("who.ami")
+    assert calling(server.url, role, timeout_s=5).call("who.ami") == "cloudnet:role:berlin"
+    for client in clients:
+        client.close()
     for _ in range(50):
-        try:
-            assert Client(server.url, timeout_s=5).call("who.ami") == LOCAL.uri
+        with suppress(PeerAway):
+            assert calling(server.url, tenant).call("who.ami") == "cloudnet:tenant:anna"
             return
-        except CloudnetError:
-            time.sleep(0.1)
+        time.sleep(0.1)
     pytest.fail("no room after the others left")
 
 
-def test_calls_at_a_time_are_bounded(
-    serving: Serving, calling: Calling, monkeypatch: pytest.MonkeyPatch
+def test_a_large_body_without_certificate_is_refused_unread(
+    service: Service, serving: Serving, calling: Calling, role: TlsFiles
 ) -> None:
-    """Whoever finds no place is told to come back, and gets one once the others are done."""
+    """Its sender reads fault 401; twenty at a time slow nobody down, and hold no memory."""
+    server = serving(service, role)
+    body = b"x" * 19 * 1024 * 1024
+    faults: list[object] = []
+
+    def send() -> None:
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", server.port, context=context_of(role, show=False), timeout=20
+        )
+        with suppress(OSError), ExitStack() as stack:
+            stack.callback(connection.close)
+            connection.request("POST", "/RPC2", body)
+            with connection.getresponse() as response:
+                faults.append(load_answer(response.read()))
+
+    senders = [threading.Thread(target=send) for _ in range(20)]
+    for sender in senders:
+        sender.start()
+    with calling(server.url, role, timeout_s=5) as client:
+        for _ in range(10):
+            assert client.call("who.ami") == "cloudnet:role:berlin"
+    for sender in senders:
+        sender.join(30)
+    assert faults
+    assert all(isinstance(fault, Unauthenticated) for fault in faults)
+
+
+def test_what_strangers_leave_unfinished_ends_soon(
+    service: Service, serving: Serving, role: TlsFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "STRANGER_S", 0.3)
+    server = serving(service, role)
+    context = context_of(role, show=False)
+    with ExitStack() as stack:
+        plain = connect_to(stack, server)
+        secured = context.wrap_socket(plain, server_hostname="localhost")
+        stack.enter_context(secured).sendall(
+            b"POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n<method"
+        )
+        secured.settimeout(4)
+        answer = b""
+        while part := secured.recv(1000):
+            answer += part
+        assert not answer.startswith(b"HTTP/1.1 200")
+
+
+def test_unfinished_bodies_of_one_caller_hold_his_share_of_memory(
+    *,
+    service: Service,
+    serving: Serving,
+    calling: Calling,
+    role: TlsFiles,
+    tenant: TlsFiles,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who promises more than that is told to come back; others' large requests are read."""
     monkeypatch.setattr(server_module, "PATIENCE_S", 0.2)
-    go_on = threading.Event()
-    inside = threading.Semaphore(0)
+    server = serving(service, role, max_bytes=1_000_000)
+    head = b"POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+    text = "x" * 900_000
+    with ExitStack() as stack:
+        for _ in range(8):  # half of 16 MB
+            plain = connect_to(stack, server)
+            secured = context_of(tenant).wrap_socket(plain, server_hostname="localhost")
+            stack.enter_context(secured).sendall(head + b" " * 900_000)
+        time.sleep(0.2)
+        with pytest.raises(Busy):
+            calling(server.url, tenant).call("echo", {"a": text})
+        assert calling(server.url, tenant).call("echo", {"a": "small"}) == {"a": "small"}
+        assert calling(server.url, role).call("echo", {"a": text}) == {"a": text}
 
-    def wait(_caller: object) -> int:
-        inside.release()
-        go_on.wait(10)
-        return 1
 
-    server = serving(Service([Method("wait", wait, ("int",), "Waits.")]), None, threads=2)
-    client = calling(server.url)
-    answers: list[int] = []
+class Hall:
+    """A method `wait` that lasts until `go_on` is set; `apart`: within `waiting`."""
+
+    def __init__(self, *, apart: bool) -> None:
+        self.go_on = threading.Event()
+        self.inside = threading.Semaphore(0)
+        self._apart = apart
+        self.service = Service(
+            [
+                Method("wait", self.wait, ("boolean",), "Waits."),
+                Method("look", lambda _caller: 7, ("int",), "Looks."),
+            ]
+        )
+
+    def wait(self, _caller: object) -> bool:
+        with waiting() if self._apart else nullcontext(True) as may:
+            self.inside.release()
+            if may:
+                self.go_on.wait(20)
+        return may
+
+
+@contextmanager
+def waiters(hall: Hall, client: Client, number: int) -> Iterator[list[bool]]:
+    """As many calls of `wait` under way; what they answer is there at the end."""
+    answers: list[bool] = []
     callers = [
-        threading.Thread(target=lambda: answers.append(client.call("wait"))) for _ in range(2)
+        threading.Thread(target=lambda: answers.append(client.call("wait"))) for _ in range(number)
     ]
     for caller in callers:
         caller.start()
     for _ in callers:
-        assert inside.acquire(timeout=5)
-    with pytest.raises(Busy):
-        client.call("wait")
-    go_on.set()
+        assert hall.inside.acquire(timeout=5)
+    yield answers
+    hall.go_on.set()
     for caller in callers:
         caller.join(5)
-    assert answers == [1, 1]
-    assert client.call("wait") == 1
+
+
+def test_calls_of_one_caller_are_bounded(
+    serving: Serving,
+    calling: Calling,
+    role: TlsFiles,
+    tenant: TlsFiles,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who has half of all places is told to come back; others find one."""
+    monkeypatch.setattr(server_module, "PATIENCE_S", 0.2)
+    hall = Hall(apart=False)
+    server = serving(hall.service, role, threads=4)
+    client = calling(server.url, tenant)
+    with waiters(hall, client, 2) as answers:
+        with pytest.raises(Busy):
+            client.call("look")
+        assert calling(server.url, role).call("look") == 7
+    assert answers == [True, True]
+    assert client.call("look") == 7
+
+
+def test_calls_that_wait_hold_no_place(
+    serving: Serving, calling: Calling, role: TlsFiles, tenant: TlsFiles
+) -> None:
+    """As many as there are places, and more: their own caller and others go on."""
+    hall = Hall(apart=True)
+    server = serving(hall.service, role, threads=4)
+    client = calling(server.url, tenant, timeout_s=5)
+    with waiters(hall, client, 8) as answers:
+        assert client.call("look") == 7
+        assert calling(server.url, role).call("look") == 7
+    assert answers == [True] * 8
+
+
+def test_one_too_many_that_waits_is_answered_at_once(
+    serving: Serving, calling: Calling, role: TlsFiles, tenant: TlsFiles
+) -> None:
+    hall = Hall(apart=True)
+    server = serving(hall.service, role, threads=4)  # 16 may wait, 8 of one caller
+    client = calling(server.url, tenant, timeout_s=5)
+    with waiters(hall, client, 8) as answers:
+        assert client.call("wait") is False
+    assert answers == [True] * 8
 
 
 def test_stopping_waits_for_running_calls(serving: Serving, calling: Calling) -> None:
