@@ -182,13 +182,37 @@ class RoleClient:
         """The role's own substrate in full, as RDL; operators only."""
         return self._text("operator.substrate")
 
-    def load(self, graph: str) -> Json:
-        """Replace the role's substrate by `graph` (RDL); operators only."""
-        return self._answer("operator.load", graph)
+    def load(self, graph: str, *, force: bool = False) -> Json:
+        """Replace the role's substrate by `graph` (RDL): `{revision, breaks, mending}`.
 
-    def drain(self, element: str) -> Json:
-        """Put nothing new onto `element`; operators only."""
-        return self._answer("operator.drain", element)
+        Revision 0: it isn't, as it would break what is in `breaks`. Operators only.
+        """
+        return self._answer("operator.load", graph, {"force": force})
+
+    def drain(self, element: str, *, evacuate: bool = False) -> Json:
+        """Put nothing new onto `element`, or with `evacuate` nothing at all; operators only."""
+        return self._answer("operator.drain", element, {"evacuate": evacuate})
+
+    def forget(self, element: str) -> Json:
+        """Vouch that `element` is gone for good: `{element, forgotten}`; operators only."""
+        return self._answer("operator.forget", element)
+
+    def everybodys(self) -> Sequence[Json]:
+        """All CloudNets with their owners; operators only."""
+        return [dict(one) for one in self._rpc.call("operator.list")]
+
+    def usage(self) -> Json:
+        """`{ELEMENT: {RESOURCE: {capacity, used, held}}}`; operators only."""
+        return self._dict("operator.usage")
+
+    def events(self, after: int, wait_s: float, *, everybodys: bool = False) -> Json:
+        """`{next, events}`: what is newer than the number `after`; waits for the first."""
+        method = "operator.events" if everybodys else "negotiation.events"
+        return self._dict(method, after, wait_s)
+
+    def check(self, cloudnet: str) -> Json:
+        """`{VLINK: {ok, differences}}`."""
+        return self._dict("negotiation.check", cloudnet)
 
     def undrain(self, element: str) -> Json:
         """Use `element` again; operators only."""

@@ -102,6 +102,26 @@ class Observation:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Difference:
+    """How a VLink differs from what it should be.
+
+    Attributes:
+        ok: whether it doesn't.
+        texts: what differs, with names of the inside.
+        shown: what differs in words that its owner may read.
+    """
+
+    ok: bool
+    texts: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+
+    def joined(self, other: Difference) -> Difference:
+        """What both say."""
+        texts, shown = self.texts + other.texts, self.shown + other.shown
+        return Difference(self.ok and other.ok, texts, shown)
+
+
 class Plugin(Protocol):
     """One way to embed what is mapped onto substrate elements of certain types."""
 
@@ -172,6 +192,14 @@ class Inventory(Protocol):
 
     def discard(self, target: str, key: str) -> None:
         """Remove what no task stands for. Raises Transient, Refused."""
+
+
+@runtime_checkable
+class Checking(Protocol):
+    """A plugin that can compare VLinks with what they should be."""
+
+    def check(self, task: Task) -> Mapping[str, Difference]:
+        """By VLink: desired, installed and, where it can be, observed. Raises Transient."""
 
 
 @runtime_checkable
@@ -255,6 +283,13 @@ class Interruptible(Mapper, Protocol):
 
     def interrupt(self, offer: OfferId) -> None:
         """End what is solved for an offer, and what will be, while it is attended to."""
+
+
+class Mender(Protocol):
+    """Who has CloudNets mapped anew that can't stay as they are."""
+
+    def mend(self, several: Collection[CloudnetId]) -> list[CloudnetId]:
+        """Begin to; answers those that could be begun with."""
 
 
 class Clock(Protocol):

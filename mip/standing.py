@@ -7,12 +7,12 @@ CloudNet would be put onto what is used up. All that is wrong is said at once.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mip.errors import StateError
 from mip.instance.capacity import Key, anchored_at, capacities, protection_of, used
-from mip.problem.amounts import human
+from mip.problem.amounts import Exact, human
 from mip.problem.state import Pair, read_pairs
 from mip.problem.statement import Embedded, Problem, Result, Status
 from mip.verify.verifier import verify
@@ -36,7 +36,9 @@ def standing(folder: Path, substrate: Graph) -> tuple[Embedded, ...]:
     names: dict[str, Pair] = {}
     for pair in pairs:
         found = [*_documents(pair, substrate), *_twice(pair, names)]
-        found = found or [f"{pair.mapping_file}: {text}" for text in _mapping(pair, substrate)]
+        found = found or [
+            f"{pair.mapping_file}: {text}" for text in _mapping(pair.embedded, substrate)
+        ]
         faults += found
         if not found:
             sound.append(pair)
@@ -44,6 +46,25 @@ def standing(folder: Path, substrate: Graph) -> tuple[Embedded, ...]:
     if faults:
         raise StateError(faults)
     return tuple(pair.embedded for pair in pairs)
+
+
+def broken(substrate: Graph, ones: Mapping[str, Embedded]) -> dict[str, list[str]]:
+    """What of embedded CloudNets a substrate can't carry.
+
+    Args:
+        substrate: the UL graph that is to be in force.
+        ones: the CloudNets, by any name.
+
+    Returns:
+        By name, every fault; one that the substrate carries as it is isn't in it.
+    """
+    found = {name: _mapping(one, substrate) for name, one in ones.items()}
+    sound = {name: one for name, one in ones.items() if not found[name]}
+    for short in _short(list(sound.values()), substrate):
+        for name, one in sound.items():
+            if _uses(substrate, one, short.key):
+                found[name].append(f"{short.key[0]}: {short.key[1]}: all together use {short}")
+    return {name: faults for name, faults in found.items() if faults}
 
 
 def _documents(pair: Pair, substrate: Graph) -> Iterator[str]:
@@ -70,9 +91,9 @@ def _twice(pair: Pair, names: dict[str, Pair]) -> Iterator[str]:
         yield f"{pair.overlay_file}: graph: {name} is in {first.overlay_file.name} already"
 
 
-def _mapping(pair: Pair, substrate: Graph) -> list[str]:
+def _mapping(one: Embedded, substrate: Graph) -> list[str]:
     """What is wrong with a mapping by itself, whatever else is embedded."""
-    overlay, mapping = pair.embedded.overlay, pair.embedded.mapping
+    overlay, mapping = one.overlay, one.mapping
     faults = [*_strangers(overlay, mapping), *_segments(mapping, substrate)]
     homeless = dict(_homeless(overlay, mapping, substrate))
     faults += homeless.values()
@@ -82,7 +103,7 @@ def _mapping(pair: Pair, substrate: Graph) -> list[str]:
         if vnode in overlay.elements
         for vlink in overlay.neighbours(vnode)
     }
-    anchors = _anchors(pair.embedded)
+    anchors = _anchors(one)
     lost |= {v for v, ends in anchors.items() if ends is None}
     ends = {stub: at for found in anchors.values() for stub, at in (found or {}).items()}
     request = _without(overlay, lost)
@@ -194,21 +215,35 @@ def _result(request: Graph, mapping: MappingGraph) -> Result:
 
 def _overdrawn(pairs: Sequence[Pair], substrate: Graph) -> Iterator[str]:
     """Capacities of which all together use more than there is."""
+    for short in _short([pair.embedded for pair in pairs], substrate):
+        users = [p for p in pairs if _uses(substrate, p.embedded, short.key)]
+        names = ", ".join(p.embedded.overlay.name for p in users[:_NAMED])
+        more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
+        yield f"{users[0].mapping_file}: {short.key[0]}: {short.key[1]}: {names}{more} use {short}"
+
+
+@dataclass(frozen=True)
+class _Short:
+    """A capacity of which more is used than there is."""
+
+    key: Key
+    wanted: Exact
+    there: Exact
+
+    def __str__(self) -> str:
+        resource = self.key[1]
+        return f"{human(self.wanted, resource)}, there are {human(self.there, resource)}"
+
+
+def _short(ones: Sequence[Embedded], substrate: Graph) -> Iterator[_Short]:
     room = capacities(substrate)
-    use = used(substrate, [pair.embedded for pair in pairs])
+    use = used(substrate, ones)
     shared = {key for backup in use.backups for key in backup.amounts}
     unlimited = _unlimited(substrate)
     for key in sorted(use.fixed.keys() | shared):
         peak, there = use.peak(key), room.get(key, 0)
         if peak > there and key not in unlimited:
-            owner, resource = key
-            users = [p for p in pairs if _uses(substrate, p.embedded, key)]
-            names = ", ".join(p.embedded.overlay.name for p in users[:_NAMED])
-            more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
-            yield (
-                f"{users[0].mapping_file}: {owner}: {resource}: {names}{more} use"
-                f" {human(peak, resource)}, there are {human(there, resource)}"
-            )
+            yield _Short(key, peak, there)
 
 
 def _unlimited(substrate: Graph) -> frozenset[Key]:

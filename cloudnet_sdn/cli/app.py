@@ -54,6 +54,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Operators": {
         "substrate": Entry("substrate:substrate", "Show or load the role's substrate."),
+        "check": Entry("watching:check", "Compare VLinks with what is installed."),
+        "events": Entry("watching:events", "Print what happens."),
+        "usage": Entry("watching:usage", "Show what is used of the substrate (operators)."),
+        "operator": Entry("watching:operator", "What operators see of everybody."),
         "drain": Entry("substrate:drain", "Put nothing new onto an element."),
         "undrain": Entry("substrate:undrain", "Use an element again."),
     },

@@ -38,24 +38,40 @@ def show(role: RoleClient, *, offered: bool, fmt: Format) -> None:
 
 @substrate.command()
 @click.argument("file", type=FILE)
+@click.option("--force", is_flag=True, help="Even if it breaks CloudNets: they are mapped anew.")
 @format_option
 @connected
-def load(role: RoleClient, *, file: str, fmt: Format) -> None:
-    """Make FILE (RDL, layer underlay) the role's substrate."""
+def load(role: RoleClient, *, file: str, force: bool, fmt: Format) -> int:
+    """Make FILE (RDL, layer underlay) the role's substrate.
+
+    What would break is named, and nothing is done then, unless it is forced.
+    """
     text = read_text(file, Layer.UNDERLAY)
     with working("loading"), document_sent():
-        answer = role.load(text)
-    emit(fmt, answer, lambda: pairs(answer))
+        answer = role.load(text, force=force)
+    emit(fmt, answer, lambda: pairs({"revision": answer["revision"]}))
+    for cloudnet, faults in answer.get("breaks", {}).items():
+        talk(f"{cloudnet}: {'; '.join(faults)}")
+    if answer["revision"]:
+        return Exit.DONE
+    talk("nothing was done, as that would break what is named; --force does it all the same")
+    return Exit.CONFLICT
 
 
 @click.command()
 @ELEMENT
+@click.option("--evacuate", is_flag=True, help="Move what is there elsewhere, too.")
 @format_option
 @connected
-def drain(role: RoleClient, *, element: str, fmt: Format) -> None:
-    """Put nothing new onto ELEMENT; what is there stays."""
-    answer = role.drain(element)
+def drain(role: RoleClient, *, element: str, evacuate: bool, fmt: Format) -> None:
+    """Put nothing new onto ELEMENT; what is there stays, unless it is evacuated.
+
+    VNodes in namespaces are stopped and started elsewhere.
+    """
+    answer = role.drain(element, evacuate=evacuate)
     emit(fmt, answer, lambda: talk(f"{element} takes nothing new"))
+    if moving := answer.get("evacuating"):
+        talk(f"moving {', '.join(moving)}; watch with: cloudnet events --follow --all")
 
 
 @click.command()

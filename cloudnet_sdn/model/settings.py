@@ -176,6 +176,24 @@ class Quota:
 
 
 @dataclass(frozen=True)
+class Heal:
+    """Whether the role maps CloudNets anew by itself when what carries them is away.
+
+    A host whose agent is away may still run its VNodes; they are made elsewhere all the same, and
+    removed from it once it is back. So this is off unless it is asked for.
+
+    Attributes:
+        enabled: whether it does.
+        after_s: how long a shell is away first.
+        every_s: how soon the same CloudNet is tried again.
+    """
+
+    enabled: bool = False
+    after_s: float = 120.0
+    every_s: float = 300.0
+
+
+@dataclass(frozen=True)
 class Timing:
     """Pauses and limits, in seconds.
 
@@ -246,6 +264,7 @@ class Settings:
         currency: of prices, where the substrate doesn't say.
         objective: what the mapping minimises.
         solver: the processes that solve.
+        heal: whether CloudNets are mapped anew when what carries them is away.
     """
 
     kind: RoleKind
@@ -268,6 +287,7 @@ class Settings:
     quota: Quota = Quota()
     timing: Timing = Timing()
     solver: SolverSettings = SolverSettings()
+    heal: Heal = Heal()
 
 
 def load(path: Path) -> Settings:

@@ -13,7 +13,17 @@ from cloudnet_sdn.model.settings import Timing
 from cloudnet_sdn.plugins.calls import beyond, shell
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.plugins.sharing import Shared
-from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Rpc, Task, Transient
+from cloudnet_sdn.ports import (
+    Difference,
+    Json,
+    Observation,
+    Plan,
+    PlannedTask,
+    Refused,
+    Rpc,
+    Task,
+    Transient,
+)
 from mip.problem.statement import Code, Reason
 from rdl.graph import Element, Graph, Placement
 
@@ -111,6 +121,13 @@ class OpenFlowPlugin:
             seen = Observation(state, _SEEN.get(state, "its state isn't known"))
             found[task.id] = dict.fromkeys(task.elements, seen)
         return found
+
+    def check(self, task: Task) -> Mapping[str, Difference]:
+        """What the controller finds when it compares the VLink with the switches."""
+        with shell(TARGET, task.elements):
+            got = self._call("vlinks.validate", task.spec["key"])
+        found = Difference(bool(got["ok"]), tuple(map(str, got["differences"])))
+        return dict.fromkeys(task.elements, found)
 
     def down(self, substrate: Graph) -> frozenset[str]:
         """Switches that aren't connected, and links at ports that are down."""

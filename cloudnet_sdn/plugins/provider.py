@@ -21,6 +21,7 @@ from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.plugins.sharing import Shared
 from cloudnet_sdn.ports import (
     Clock,
+    Difference,
     Json,
     Observation,
     Plan,
@@ -310,6 +311,16 @@ class ProviderPlugin:
         return {
             task.id: _whole(task, states.get(str(task.answer.get("cloudnet")))) for task in tasks
         }
+
+    def check(self, task: Task) -> Mapping[str, Difference]:
+        """What the provider finds of the VLinks of its part."""
+        with provider(task.target, task.elements):
+            got = self._call(task.target, "negotiation.check", task.answer["cloudnet"])
+        found = {}
+        for vlink, seen in got.items():
+            texts = tuple(f"{task.target}: {text}" for text in seen["differences"])
+            found[str(vlink)] = Difference(bool(seen["ok"]), texts, texts)
+        return {v: d for v, d in found.items() if v in task.elements}
 
     def renew(self, task: Task, until: dt.datetime) -> dt.datetime:
         """Prolong the lease below."""

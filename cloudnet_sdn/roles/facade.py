@@ -6,26 +6,42 @@ Only shapes are made here: dictionaries out, arguments in. What a caller may do 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from cloudnet_sdn.model.settings import Settings
 from cloudnet_sdn.model.times import timestamp
-from cloudnet_sdn.ports import Clock, Json
+from cloudnet_sdn.ports import Clock, Difference, Json
 from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.effects.observing import Observer
 from cloudnet_sdn.roles.mapping.component import Mapping
 from cloudnet_sdn.roles.offers.negotiation import Negotiation
+from cloudnet_sdn.roles.operating.events import Watch
 from cloudnet_sdn.roles.operating.operator import Operator
 from cloudnet_sdn.roles.operating.provisioning import Provisioning
 from cloudnet_sdn.store import cloudnets, offers
-from cloudnet_sdn.store.cloudnets import Cloudnet
+from cloudnet_sdn.store.cloudnets import Cloudnet, Event
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.wire.identity import Caller
 from cloudnet_sdn.wire.rpc import Method
 from rdl.language.dump import dump
 
-CAPABILITIES = ("create", "modify", "choices", "replaces", "renew", "history", "drain", "load")
+_OPTIONAL = {"operator.load": 1, "operator.drain": 1}
+"""Methods whose last arguments, the options, may be left out."""
+
+CAPABILITIES = (
+    "create",
+    "modify",
+    "choices",
+    "replaces",
+    "renew",
+    "history",
+    "drain",
+    "load",
+    "events",
+    "check",
+)
 
 
 class Facade:
@@ -40,6 +56,7 @@ class Facade:
         provisioning: Provisioning,
         observing: Observer,
         operating: Operator,
+        watch: Watch,
         access: Access,
         clock: Clock,
         settings: Settings,
@@ -50,6 +67,7 @@ class Facade:
         self._provisioning = provisioning
         self._observing = observing
         self._operating = operating
+        self._watch = watch
         self._access = access
         self._clock = clock
         self._settings = settings
@@ -158,14 +176,46 @@ class Facade:
         """The substrate in full."""
         return self._operating.substrate(caller)
 
-    def load(self, caller: Caller, graph: str) -> Json:
+    def load(self, caller: Caller, graph: str, options: Json | None = None) -> Json:
         """Put another substrate in force."""
-        return {"revision": self._operating.load(caller, graph)}
+        done = self._operating.load(caller, graph, options or {})
+        breaks = {c: list(texts) for c, texts in done.breaks.items()}
+        return {"revision": done.revision, "breaks": breaks, "mending": list(done.mending)}
 
-    def drain(self, caller: Caller, element: str) -> Json:
-        """Let an element carry nothing new."""
-        self._operating.drain(caller, element)
-        return {"element": element, "drained": True}
+    def drain(self, caller: Caller, element: str, options: Json | None = None) -> Json:
+        """Let an element carry nothing new, or nothing at all."""
+        moving = self._operating.drain(caller, element, options or {})
+        return {"element": element, "drained": True, "evacuating": list(moving)}
+
+    def forget(self, caller: Caller, element: str) -> Json:
+        """Wait no more for an element."""
+        return {"element": element, "forgotten": self._operating.forget(caller, element)}
+
+    def listed_all(self, caller: Caller) -> list[Json]:
+        """Everybody's CloudNets."""
+        return [
+            {**_named(c), "state": s.state, "owner": c.owner}
+            for c, s in self._operating.listed(caller)
+        ]
+
+    def usage(self, caller: Caller) -> Json:
+        """Who uses how much of what."""
+        return self._operating.usage(caller)
+
+    # -- what happens
+
+    def events(self, caller: Caller, after: int, wait_s: float) -> Json:
+        """The caller's events."""
+        return _events(after, self._watch.events(caller, after, wait_s))
+
+    def all_events(self, caller: Caller, after: int, wait_s: float) -> Json:
+        """The role's events."""
+        return _events(after, self._watch.all_events(caller, after, wait_s))
+
+    def check(self, caller: Caller, cloudnet: str) -> Json:
+        """Whether VLinks are as they should be."""
+        found = self._watch.check(caller, cloudnet)
+        return {v: {"ok": d.ok, "differences": [*d.texts, *_more(d)]} for v, d in found.items()}
 
     def undrain(self, caller: Caller, element: str) -> Json:
         """Let an element carry again."""
@@ -199,7 +249,7 @@ class Facade:
     def methods(self) -> list[Method]:
         """The table of methods."""
         return [
-            Method(name, call, signature, text)
+            Method(name, call, signature, text, optional=_OPTIONAL.get(name, 0))
             for name, call, signature, text in (
                 (
                     "negotiation.describe",
@@ -312,14 +362,17 @@ class Facade:
                 (
                     "operator.load",
                     self.load,
-                    ("struct", "string"),
-                    "Put another substrate (RDL) in force: {revision}. Operators only.",
+                    ("struct", "string", "struct"),
+                    (
+                        "Put another substrate (RDL) in force, options {force}: {revision, breaks: "
+                        "{CLOUDNET: [text]}, mending}; revision 0: it isn't. Operators only."
+                    ),
                 ),
                 (
                     "operator.drain",
                     self.drain,
-                    ("struct", "string"),
-                    "Let an element carry nothing new. Operators only.",
+                    ("struct", "string", "struct"),
+                    "Let an element carry nothing new, options {evacuate}. Operators only.",
                 ),
                 (
                     "operator.undrain",
@@ -327,12 +380,73 @@ class Facade:
                     ("struct", "string"),
                     "Let an element carry again. Operators only.",
                 ),
+                (
+                    "operator.forget",
+                    self.forget,
+                    ("struct", "string"),
+                    "An element is gone for good: nothing waits for it. Operators only.",
+                ),
+                (
+                    "operator.list",
+                    self.listed_all,
+                    ("array",),
+                    "Everybody's CloudNets, with their owners. Operators only.",
+                ),
+                (
+                    "operator.usage",
+                    self.usage,
+                    ("struct",),
+                    "{ELEMENT: {RESOURCE: {capacity, used, held}}}. Operators only.",
+                ),
+                (
+                    "operator.events",
+                    self.all_events,
+                    ("struct", "int", "double"),
+                    "As negotiation.events, of the whole role. Operators only.",
+                ),
+                (
+                    "negotiation.events",
+                    self.events,
+                    ("struct", "int", "double"),
+                    (
+                        "What is newer than the number after, waiting wait_s (25 at most) for the "
+                        "first: {next, events: [{id, time, cloudnet, element, event, text}]}."
+                    ),
+                ),
+                (
+                    "negotiation.check",
+                    self.check,
+                    ("struct", "string"),
+                    "{VLINK: {ok, differences: [text]}}: desired, installed and observed.",
+                ),
             )
         ]
 
 
 def _named(cloudnet: Cloudnet) -> Json:
     return {**_stored(cloudnet), "name": cloudnet.name}
+
+
+def _events(after: int, events: Sequence[Event]) -> Json:
+    return {
+        "next": max([after, *(e.id for e in events)]),
+        "events": [
+            {
+                "id": e.id,
+                "time": timestamp(e.time),
+                "cloudnet": e.cloudnet,
+                "element": e.element,
+                "event": e.event,
+                "text": e.text,
+            }
+            for e in events
+        ],
+    }
+
+
+def _more(difference: Difference) -> list[str]:
+    """What is told in other words only."""
+    return [text for text in difference.shown if text not in difference.texts]
 
 
 def _stored(cloudnet: Cloudnet) -> Json:

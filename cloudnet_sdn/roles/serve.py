@@ -14,6 +14,7 @@ from cloudnet_sdn.model.clock import SystemClock
 from cloudnet_sdn.model.settings import RoleKind, Settings, SettingsError
 from cloudnet_sdn.plugins.registry import Context, Extension, build, installed
 from cloudnet_sdn.ports import Clock, Mapper, Rpc
+from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.documents import parse_underlay
 from cloudnet_sdn.roles.effects.observing import Observer
@@ -24,11 +25,13 @@ from cloudnet_sdn.roles.mapping.solving import PoolMapper
 from cloudnet_sdn.roles.offers.lifecycle import Lifecycle
 from cloudnet_sdn.roles.offers.negotiation import Negotiation
 from cloudnet_sdn.roles.offers.stage_one import StageOne
+from cloudnet_sdn.roles.operating.events import Watch
 from cloudnet_sdn.roles.operating.operator import Operator
 from cloudnet_sdn.roles.operating.provisioning import Provisioning
 from cloudnet_sdn.roles.reserving.reservation import Reservations
+from cloudnet_sdn.roles.upkeep.mending import Mending
 from cloudnet_sdn.roles.upkeep.reconcile import Reconciler
-from cloudnet_sdn.store import identity, substrate
+from cloudnet_sdn.store import cloudnets, identity, substrate
 from cloudnet_sdn.store.engine import Store, StoreError, create_engine
 from cloudnet_sdn.store.upgrade import upgrade_engine
 from cloudnet_sdn.wire.client import Client
@@ -91,14 +94,14 @@ class Role:
         self.settings = settings
         self.store = store = Store(engine)
         identity.check(store, settings.name, before, clock.now())
-        if settings.substrate is not None and document is not None:
-            _load_substrate(store, document, settings.substrate.file, clock)
         context = _context(settings, clock, connect)
         self.registry = build(context, installed() if extensions is None else extensions)
         self._solver: PoolMapper | None = None
         if mapper is None:
             mapper = self._solver = PoolMapper(settings.solver)
-        self.mapping = MappingComponent(store, self.registry, mapper, settings)
+        self.mapping = MappingComponent(store, self.registry, mapper, clock, settings)
+        if settings.substrate is not None and document is not None:
+            _load_substrate(store, self.mapping, document, settings.substrate.file, clock)
         self.effects = Effects(store, self.registry, clock, settings.timing)
         access = Access(store, self.registry, settings)
         self._observing = Observer(store, self.registry, settings.timing.look_s(settings.kind))
@@ -128,6 +131,14 @@ class Role:
             lifecycle=lifecycle,
             worker=working.work,
         )
+        mending = Mending(
+            store=store,
+            negotiation=self.negotiation,
+            lifecycle=lifecycle,
+            health=self.mapping.health,
+            clock=clock,
+            policy=settings.heal,
+        )
         self.console = _console(settings)
         provisioning = Provisioning(
             store=store,
@@ -139,8 +150,16 @@ class Role:
             console=self.console,
         )
         operating = Operator(
-            store=store, mapping=self.mapping, access=access, clock=clock, settings=settings
+            store=store,
+            mapping=self.mapping,
+            effects=self.effects,
+            observing=self._observing,
+            mender=mending,
+            access=access,
+            clock=clock,
+            settings=settings,
         )
+        self._watch = Watch(store, self.registry, access)
         self.facade = Facade(
             store=store,
             mapping=self.mapping,
@@ -148,6 +167,7 @@ class Role:
             provisioning=provisioning,
             observing=self._observing,
             operating=operating,
+            watch=self._watch,
             access=access,
             clock=clock,
             settings=settings,
@@ -158,6 +178,7 @@ class Role:
             mapping=self.mapping,
             effects=self.effects,
             lifecycle=lifecycle,
+            mending=mending,
             clock=clock,
             settings=settings,
         )
@@ -192,6 +213,7 @@ class Role:
         self.effects.close()
         self.mapping.close()
         self._observing.close()
+        self._watch.close()
         self.store.close()
 
 
@@ -260,10 +282,25 @@ def _read_substrate(file: Path) -> str:
         raise SubstrateError(*(f"{file}: {line}" for line in lines)) from exc
 
 
-def _load_substrate(store: Store, text: str, file: Path, clock: Clock) -> None:
-    """Load the configured substrate where it isn't what was loaded from there last."""
+def _load_substrate(
+    store: Store, mapping: MappingComponent, text: str, file: Path, clock: Clock
+) -> None:
+    """Load the configured substrate where it isn't what was loaded from there last.
+
+    One that would break what stands is not put in force; an operator may do so (`operator.load`).
+    """
+    now = clock.now()
     with store.write() as conn:
         last = substrate.newest(conn, substrate.Source.FILE)
-        if last is None or last.digest != substrate.digest_of(text):
-            revision = substrate.load(conn, text, clock.now(), source=substrate.Source.FILE)
-            log.info("substrate loaded revision=%s file=%s", revision, file)
+        if last is not None and last.digest == substrate.digest_of(text):
+            return
+        breaks = {} if last is None else mapping.breaks(conn, documents.graph(text))
+        for cloudnet, faults in breaks.items():
+            log.error("substrate %s would break cloudnet=%s: %s", file, cloudnet, faults[0])
+        if breaks:
+            told = f"{file} would break {len(breaks)} CloudNets and isn't in force"
+            cloudnets.record_of(conn, "", now, [("", "substrate refused", told)])
+            log.error("%s; the substrate stays as it was", told)
+            return
+        revision = substrate.load(conn, text, now, source=substrate.Source.FILE)
+        log.info("substrate loaded revision=%s file=%s", revision, file)

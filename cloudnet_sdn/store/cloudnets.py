@@ -40,9 +40,11 @@ class Cloudnet:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of a CloudNet's history."""
+    """One line of the history: of a CloudNet, or of the role where `cloudnet` is ''."""
 
+    id: int
     time: dt.datetime
+    cloudnet: str
     element: str
     event: str
     text: str
@@ -231,4 +233,26 @@ def events(conn: sa.Connection, cloudnet: str) -> list[Event]:
     rows = conn.execute(
         sa.select(history).where(history.c.cloudnet == cloudnet).order_by(history.c.id)
     )
-    return [Event(row.time, row.element, row.event, row.text) for row in rows]
+    return [_event(row) for row in rows]
+
+
+def events_after(
+    conn: sa.Connection, after: int, owner: str | None = None, limit: int = 1000
+) -> list[Event]:
+    """What is newer than the event `after`, oldest first: an owner's, or all of the role's."""
+    query = sa.select(history).where(history.c.id > after)
+    if owner is not None:
+        mine = sa.select(cloudnets.c.id).where(cloudnets.c.owner == owner)
+        query = query.where(history.c.cloudnet.in_(mine))
+    return [_event(row) for row in conn.execute(query.order_by(history.c.id).limit(limit))]
+
+
+def _event(row: sa.Row[tuple[object, ...]]) -> Event:
+    return Event(row.id, row.time, row.cloudnet, row.element, row.event, row.text)
+
+
+def all_live(conn: sa.Connection) -> list[Cloudnet]:
+    """Everybody's, oldest first."""
+    live = cloudnets.c.state.in_([s.value for s in LIVE])
+    query = sa.select(cloudnets).where(live).order_by(cloudnets.c.created)
+    return [_cloudnet(row) for row in conn.execute(query)]

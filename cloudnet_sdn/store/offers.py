@@ -172,6 +172,14 @@ def in_state(conn: sa.Connection, state: OfferState) -> list[Offer]:
     return [_offer(r) for r in conn.execute(sa.select(offers).where(offers.c.state == state.value))]
 
 
+def of_kind(conn: sa.Connection, kind: OfferKind, state: OfferState) -> list[Offer]:
+    """All of a kind in `state`."""
+    rows = conn.execute(
+        sa.select(offers).where(offers.c.state == state.value, offers.c.kind == kind.value)
+    )
+    return [_offer(row) for row in rows]
+
+
 def lapsed(conn: sa.Connection, now: dt.datetime) -> list[Offer]:
     """The held ones whose hold is over."""
     rows = conn.execute(
@@ -234,6 +242,16 @@ def in_round(conn: sa.Connection, offer: str, round_: int, kept: Json) -> None:
 def keep(conn: sa.Connection, offer: str, kept: Mapping[str, Any]) -> None:
     """Note what an offer's generation keeps of another's."""
     conn.execute(offers.update().where(offers.c.id == offer).values(kept=dict(kept)))
+
+
+def standing(conn: sa.Connection) -> dict[str, CloudnetId]:
+    """The offers that are in force or held, with their CloudNets."""
+    in_force = sa.select(cloudnets.c.offer).where(cloudnets.c.generation > 0)
+    held = offers.c.state.in_([OfferState.HELD.value, OfferState.CONFIRMING.value])
+    rows = conn.execute(
+        sa.select(offers.c.id, offers.c.cloudnet).where(sa.or_(held, offers.c.id.in_(in_force)))
+    )
+    return {row.id: CloudnetId(row.cloudnet) for row in rows}
 
 
 def in_use(conn: sa.Connection) -> list[tuple[OfferId, str, str]]:

@@ -195,6 +195,8 @@ drained = sa.Table(
     metadata,
     sa.Column("element", sa.String(NAME), primary_key=True),
     sa.Column("since", Instant, nullable=False),
+    # Whether it is gone for good: nothing waits for it.
+    sa.Column("gone", sa.Boolean, nullable=False, server_default=sa.false()),
     **EXACT,
 )
 

@@ -101,6 +101,17 @@ def drain(conn: sa.Connection, element: str, now: dt.datetime) -> None:
     bump(conn)
 
 
+def forget(conn: sa.Connection, element: str, now: dt.datetime) -> None:
+    """`element` is gone for good: nothing waits for it, and it carries nothing."""
+    drain(conn, element, now)
+    conn.execute(drained.update().where(drained.c.element == element).values(gone=True))
+
+
+def is_gone(conn: sa.Connection, element: str) -> bool:
+    """Whether an element is known to be gone for good."""
+    return bool(conn.scalar(sa.select(drained.c.gone).where(drained.c.element == element)))
+
+
 def undrain(conn: sa.Connection, element: str) -> None:
     """`element` may carry again."""
     conn.execute(drained.delete().where(drained.c.element == element))

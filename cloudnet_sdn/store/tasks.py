@@ -306,6 +306,28 @@ def of_target(conn: sa.Connection, plugin: str, target: str) -> list[Entry]:
     return [_entry(row) for row in rows]
 
 
+def leaving_at(conn: sa.Connection, target: str) -> list[Entry]:
+    """Those that are to be removed from a shell and aren't known to be."""
+    rows = conn.execute(
+        sa.select(tasks).where(
+            tasks.c.target == target,
+            tasks.c.wanted == Wanted.ABSENT.value,
+            tasks.c.state != TaskState.ABSENT.value,
+        )
+    )
+    return [_entry(row) for row in rows]
+
+
+def given_up(conn: sa.Connection) -> frozenset[CloudnetId]:
+    """The CloudNets with a confirmed part that whoever had it has given up."""
+    rows = conn.scalars(
+        sa.select(tasks.c.cloudnet)
+        .where(tasks.c.state == TaskState.FAILED.value, tasks.c.wanted == Wanted.CONFIRMED.value)
+        .distinct()
+    )
+    return frozenset(map(CloudnetId, rows))
+
+
 def unfinished(conn: sa.Connection) -> frozenset[CloudnetId]:
     """The CloudNets with a task that there is something left to do about."""
     absent = sa.and_(tasks.c.wanted == Wanted.ABSENT.value, tasks.c.state == TaskState.ABSENT.value)

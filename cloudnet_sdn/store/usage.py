@@ -82,6 +82,30 @@ def totals(conn: sa.Connection, *, without: str = "") -> Totals:
     return Totals(amounts, frozenset(hosts))
 
 
+def shares(conn: sa.Connection) -> dict[Key, tuple[Fraction | int, Fraction | int]]:
+    """By holder and resource: what generations in force take, and what is held besides."""
+    in_force = sa.case((usage.c.round == cloudnets.c.generation, usage.c.amount), else_=0)
+    rows = conn.execute(
+        sa.select(
+            usage.c.holder,
+            usage.c.resource,
+            sa.func.max(in_force).label("used"),
+            sa.func.max(usage.c.amount).label("most"),
+        )
+        .join(cloudnets, cloudnets.c.id == usage.c.cloudnet)
+        .group_by(usage.c.cloudnet, usage.c.holder, usage.c.resource)
+    )
+    found: dict[Key, list[int]] = {}
+    for row in rows:
+        sums = found.setdefault((row.holder, row.resource), [0, 0])
+        sums[0] += int(row.used)
+        sums[1] += int(row.most) - int(row.used)
+    return {
+        key: (_plain(used, _scale(key[1])), _plain(held, _scale(key[1])))
+        for key, (used, held) in found.items()
+    }
+
+
 def untold(conn: sa.Connection) -> frozenset[str]:
     """The offers that stand or are held and of whose rounds nothing is written down."""
     told = sa.select(usage.c.cloudnet).where(

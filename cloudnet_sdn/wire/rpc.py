@@ -63,6 +63,7 @@ class Method:
             double, boolean, string, struct, array, base64. A double takes an int too.
         help: what it does, for `system.methodHelp`.
         public: may be called without a certificate; `caller` is then None.
+        optional: how many of the last arguments may be left out.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Method:
     signature: tuple[str, ...]
     help: str
     public: bool = False
+    optional: int = 0
 
     def __post_init__(self) -> None:
         unknown = [t for t in self.signature if t not in _TYPES]
@@ -130,9 +132,9 @@ class Service:
         if caller is None and not method.public:
             raise Unauthenticated("no or unknown certificate")
         _check(method, args)
-        doubles = (t == "double" for t in method.signature[1:])
+        kinds = method.signature[1 : len(args) + 1]
         return method.call(
-            caller, *(float(a) if d else a for d, a in zip(doubles, args, strict=True))
+            caller, *(float(a) if k == "double" else a for k, a in zip(kinds, args, strict=True))
         )
 
 
@@ -149,9 +151,9 @@ def fault_of(exc: Exception, caller: Caller | None) -> Fault:
 def _check(method: Method, args: list[Any]) -> None:
     wanted = method.signature[1:]
     form = f"{method.name}({', '.join(wanted)})"
-    if len(args) != len(wanted):
+    if not len(wanted) - method.optional <= len(args) <= len(wanted):
         raise BadParameters(f"{form} was called with {len(args)} arguments")
-    for number, (kind, arg) in enumerate(zip(wanted, args, strict=True), start=1):
+    for number, (kind, arg) in enumerate(zip(wanted, args, strict=False), start=1):
         if not isinstance(arg, _TYPES[kind]) or (isinstance(arg, bool) and kind != "boolean"):
             raise BadParameters(f"{form}: argument {number} is no {kind}")
 
@@ -180,7 +182,9 @@ def _introspection(service: Service) -> tuple[Method, ...]:
         return known(name).help
 
     def method_signature(_caller: Caller | None, name: str) -> list[list[str]]:
-        return [list(known(name).signature)]
+        method = known(name)
+        most = len(method.signature)
+        return [list(method.signature[:n]) for n in range(most, most - method.optional - 1, -1)]
 
     def capabilities(_caller: Caller | None) -> dict[str, dict[str, Any]]:
         return {k: {"specUrl": u, "specVersion": v} for k, (u, v) in _CAPABILITIES.items()}

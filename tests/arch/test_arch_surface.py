@@ -17,6 +17,7 @@ VERBS = {
     "consolidate",
     "request", "confirm", "modify", "cancel", "list", "show", "history", "renew", "release",
     "start", "stop", "powercycle", "console", "substrate", "drain", "undrain",
+    "check", "events", "usage", "operator",
     "controller", "pip", "vnp", "agent", "pki", "db",
 }  # fmt: skip
 

@@ -198,15 +198,38 @@ class FakeRole:
             raise Forbidden("for operators")
         return self.substrate
 
-    def load(self, _caller: object, text: str) -> Any:
+    def load(self, _caller: object, text: str, options: dict[str, Any]) -> Any:
+        breaks = {c: ["sn1 is missing"] for c in self.cloudnets if "sn1" not in text}
+        if breaks and not options["force"]:
+            return {"revision": 0, "breaks": breaks, "mending": []}
         self.substrate = text
-        return {"revision": 2}
+        return {"revision": 2, "breaks": breaks, "mending": list(breaks)}
 
-    def drain(self, _caller: object, element: str) -> Any:
+    def drain(self, _caller: object, element: str, options: dict[str, Any]) -> Any:
         if element not in load_graph(self.substrate).elements:
             raise NotFound(f"no element {element!r}")
         self.drained.add(element)
-        return {"element": element, "drained": True}
+        moving = list(self.cloudnets) if options["evacuate"] else []
+        return {"element": element, "drained": True, "evacuating": moving}
+
+    def forget(self, _caller: object, element: str) -> Any:
+        return {"element": element, "forgotten": len(self.cloudnets)}
+
+    def everybodys(self, _caller: object) -> Any:
+        return [c | {"owner": "cloudnet:tenant:acme"} for c in self.cloudnets.values()]
+
+    def usage(self, _caller: object) -> Any:
+        return {"sn1": {"cpu": {"capacity": 8.0, "used": 2.0, "held": 0.5}}}
+
+    def events(self, _caller: object, after: int, _wait_s: float) -> Any:
+        event = {"id": 7, "time": END, "cloudnet": "c1", "element": "", "event": "held", "text": ""}
+        return {"next": max(after, 7), "events": [event] if after < 7 else []}
+
+    def check(self, _caller: object, cloudnet: str) -> Any:
+        self._cloudnet(cloudnet)
+        return {
+            "web-db": {"ok": self.boots, "differences": [] if self.boots else ["a flow is gone"]}
+        }
 
     def undrain(self, _caller: object, element: str) -> Any:
         self.drained.discard(element)
@@ -259,8 +282,14 @@ class FakeRole:
             "provisioning.status": (self.states, ("struct", "string")),
             "provisioning.console": (self.console, ("struct", "string", "string")),
             "operator.substrate": (self.whole, ("string",)),
-            "operator.load": (self.load, ("struct", "string")),
-            "operator.drain": (self.drain, ("struct", "string")),
+            "operator.load": (self.load, ("struct", "string", "struct")),
+            "operator.drain": (self.drain, ("struct", "string", "struct")),
+            "operator.forget": (self.forget, ("struct", "string")),
+            "operator.list": (self.everybodys, ("array",)),
+            "operator.usage": (self.usage, ("struct",)),
+            "negotiation.events": (self.events, ("struct", "int", "double")),
+            "operator.events": (self.events, ("struct", "int", "double")),
+            "negotiation.check": (self.check, ("struct", "string")),
             "operator.undrain": (self.undrain, ("struct", "string")),
         }
         return Service(Method(n, call, sig, n) for n, (call, sig) in negotiation.items())

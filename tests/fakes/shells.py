@@ -148,12 +148,14 @@ class FakeController:
     Attributes:
         away: dpids of switches that aren't connected.
         broken: VLinks whose path is interrupted.
+        differences: by VLink of an overlay, what a check finds in the switches.
     """
 
     vlinks: dict[str, VLinkSpec] = field(default_factory=dict)
     leaving: set[str] = field(default_factory=set)
     away: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
+    differences: dict[str, str] = field(default_factory=dict)
     dpids: frozenset[str] = frozenset()
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -161,6 +163,7 @@ class FakeController:
         table = {
             "vlinks.put": (self.put, ("struct", "string", "struct")),
             "vlinks.get": (self.get, ("struct", "string")),
+            "vlinks.validate": (self.validate, ("struct", "string")),
             "vlinks.get_many": (
                 lambda keys: {k: self.get(k) for k in keys if k in self.vlinks},
                 ("struct", "array"),
@@ -170,6 +173,12 @@ class FakeController:
             "topology.get": (self.topology, ("struct",)),
         }
         return _service(self.lock, table)
+
+    def validate(self, name: str) -> dict[str, Any]:
+        found = self.differences.get(name.partition(".")[2])
+        if name not in self.vlinks:
+            found = "it isn't there"
+        return {"ok": found is None, "differences": [] if found is None else [found]}
 
     def put(self, name: str, raw: dict[str, Any]) -> dict[str, Any]:
         spec, vlink = parse_vlink(raw), parse_id(name)

@@ -274,6 +274,7 @@ class Federation:
         *,
         archs: Mapping[str, Mapping[str, str]] | None = None,
         store: str = "",
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.clock = clock
         given = archs or {}
@@ -295,6 +296,7 @@ class Federation:
             "pip": [{"name": n, "url": f"http://{n}/RPC2"} for n in self.pips],
             "transit": [{"id": "tr", "ends": ["berlin.t1", "munich.t1"]}],
             "timing": TIMING,
+            **(settings or {}).get("vnp", {}),
         }
         peers = {f"http://{n}/RPC2": w for n, w in self.wires.items()}
         self.vnp = Machine(parse(table, folder), clock, peers)

@@ -36,7 +36,7 @@ from cloudnet_sdn.ports import (
     Withdrawing,
 )
 from cloudnet_sdn.roles.effects.lanes import Job, Lanes
-from cloudnet_sdn.store import cloudnets, generations, offers, tasks
+from cloudnet_sdn.store import cloudnets, generations, offers, substrate, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.tasks import Entry
 from cloudnet_sdn.wire.faults import TimedOut
@@ -333,7 +333,11 @@ class Effects:
     def _removed(self, entry: Entry, plugin: Plugin, old: Entry | None) -> Entry | None:
         """Leave nothing of a task; what it was to change in place is as it was."""
         answer: Json | None = None
-        if old is not None and isinstance(plugin, Changing):
+        with self._store.read() as conn:
+            gone = substrate.is_gone(conn, entry.task.target)
+        if gone:
+            log.info("gone with its shell key=%s target=%s", entry.key, entry.task.target)
+        elif old is not None and isinstance(plugin, Changing):
             answer = plugin.revert(entry.task, old.task)
         else:
             plugin.remove(entry.task)

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+from cloudnet_sdn.ports import Clock
+
 
 class Health:
-    """Which shells don't answer; what they serve may carry nothing new."""
+    """Which shells don't answer, and since when; what they serve may carry nothing new."""
 
-    def __init__(self) -> None:
-        self._away: set[tuple[str, str]] = set()
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._away: dict[tuple[str, str], dt.datetime] = {}
 
     def away(self, plugin: str, target: str) -> bool:
         """Note that it doesn't answer; whether that is news."""
         news = (plugin, target) not in self._away
-        self._away.add((plugin, target))
+        if news:
+            self._away[plugin, target] = self._clock.now()
         return news
 
     def back(self, plugin: str, target: str) -> bool:
         """Note that it answers; whether that is news."""
-        news = (plugin, target) in self._away
-        self._away.discard((plugin, target))
-        return news
+        return self._away.pop((plugin, target), None) is not None
 
     def all_away(self) -> frozenset[tuple[str, str]]:
         """Who was away when last asked, as (plugin, target)."""
         return frozenset(self._away)
+
+    def away_since(self, when: dt.datetime) -> frozenset[tuple[str, str]]:
+        """Who has been away since then or longer."""
+        return frozenset(who for who, since in dict(self._away).items() if since <= when)

@@ -15,6 +15,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,7 +25,7 @@ from cloudnet_sdn.model.identifiers import new_id
 from cloudnet_sdn.model.reasons import as_json
 from cloudnet_sdn.model.settings import Settings
 from cloudnet_sdn.model.states import CloudnetState, OfferKind, OfferState
-from cloudnet_sdn.model.times import Wrong, parse_time, timestamp
+from cloudnet_sdn.model.times import HOLD_LONGEST_S, Wrong, parse_time, timestamp
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Clock, CloudnetId, Leased, OfferId, Refused, Transient
 from cloudnet_sdn.roles.access import Access
@@ -136,6 +137,30 @@ class Negotiation:
                 caller, found, request_id, graph=graph, options=options, kind=kind
             )
         return self._wait(known.id, options.wait_s)
+
+    def mend(self, cloudnet: CloudnetId, request_id: str) -> Offer:
+        """Have a CloudNet that stands mapped anew, as it was asked for; answers at once.
+
+        Raises:
+            Conflict: it doesn't stand, or is being changed already.
+        """
+        with self._store.read() as conn:
+            found = cloudnets.get(conn, cloudnet)
+            text = None if found is None else offers.graph(conn, found.offer, GraphLayer.OL0)
+        if found is None or text is None:
+            raise Conflict("the CloudNet doesn't stand")
+        options = RequestOptions(hold_s=HOLD_LONGEST_S)
+        kind = OfferKind.MENDING
+        owner = Caller.parse(found.owner)
+        graph = parse_overlay(text)
+        return self._open_change(
+            owner,
+            found,
+            request_id,
+            graph=replace(graph, name=found.name),
+            options=options,
+            kind=kind,
+        )
 
     @staticmethod
     def _asked(request_id: str, text: str, raw: Mapping[str, Any]) -> tuple[RequestOptions, Graph]:

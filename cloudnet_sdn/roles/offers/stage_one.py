@@ -250,7 +250,8 @@ class StageOne:
         places = {v: host for v, host in standing.hosts().items() if v in asked}
         if offer.kind is OfferKind.MENDING:
             unusable = view.unavailable | learned.unavailable
-            places = {v: host for v, host in places.items() if host not in unusable}
+            there = view.substrate.elements.keys() - unusable
+            places = {v: host for v, host in places.items() if host in there}
         same = unchanged(task.graph, standing)
         firm = {v: host for v, host in places.items() if v in same}
         try:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from cloudnet_sdn.model.states import TaskState
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Changing, PlannedTask, Task
 from cloudnet_sdn.store.tasks import Entry, whole_key
@@ -33,7 +34,7 @@ def difference(
     before: Sequence[Entry], planned: Iterable[PlannedTask], registry: Registry
 ) -> Difference:
     """What making `planned` takes where `before` stands."""
-    old = {_identity(e.task): e for e in before}
+    old = {_identity(e.task): e for e in before if e.state is not TaskState.FAILED}
     kept: list[int] = []
     fresh: list[PlannedTask] = []
     succeeding: dict[str, int] = {}

@@ -19,6 +19,7 @@ from cloudnet_sdn.ports import Clock, Inventory, Refused, Transient
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.mapping.component import Mapping
 from cloudnet_sdn.roles.offers.lifecycle import Lifecycle
+from cloudnet_sdn.roles.upkeep.mending import Mending
 from cloudnet_sdn.roles.upkeep.strangers import Strangers
 from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
 from cloudnet_sdn.store.engine import Store
@@ -40,6 +41,7 @@ class Reconciler:
         mapping: Mapping,
         effects: Effects,
         lifecycle: Lifecycle,
+        mending: Mending,
         clock: Clock,
         settings: Settings,
     ) -> None:
@@ -48,6 +50,7 @@ class Reconciler:
         self._mapping = mapping
         self._effects = effects
         self._lifecycle = lifecycle
+        self._mending = mending
         self._clock = clock
         self._settings = settings
         self._stop = threading.Event()
@@ -103,6 +106,7 @@ class Reconciler:
             self._effects.dispatch(entry)
         for offer in confirming:
             self._lifecycle.conclude(offer.id)
+        self._mending.tick()
         if time.monotonic() - self._looked >= self._settings.timing.inventory_s:
             self._looked = time.monotonic()
             self.take_inventory()
@@ -169,9 +173,11 @@ class Reconciler:
         known = {e.key for e in (*before.values(), *entries)}
         ours = {k for k in keys if k not in known and is_ours(self._settings.name, k)}
         self._strangers.meet(name, plugin, target, ours, among=len(keys))
+        lost = [e for e in entries if e.key not in keys and _was_made(before.get(e.id), e)]
         if plugin.mends:
-            lost = [e for e in entries if e.key not in keys and _was_made(before.get(e.id), e)]
             self._remake(lost)
+        elif self._settings.heal.enabled:
+            self._give_up(lost)
 
     def _remake(self, lost: list[Entry]) -> None:
         now = self._clock.now()
@@ -182,6 +188,19 @@ class Reconciler:
                 lines = [(e, "lost", "it is made again") for e in entry.task.elements]
                 cloudnets.record_of(conn, entry.task.cloudnet, now, lines)
             self._effects.dispatch(entry)
+
+    def _give_up(self, lost: list[Entry]) -> None:
+        """A provider has given back what it promised: another one has to be found."""
+        now = self._clock.now()
+        for entry in lost:
+            if entry.wanted is not Wanted.CONFIRMED:
+                continue
+            log.warning("given up key=%s by=%s", entry.key, entry.task.target)
+            with self._store.write() as conn:
+                tasks.outcome(conn, entry, TaskState.FAILED)
+                text = f"{entry.task.target} has given it up"
+                lines = [(e, "lost", text) for e in entry.task.elements]
+                cloudnets.record_of(conn, entry.task.cloudnet, now, lines)
 
     def _moved(self) -> None:
         """What is available has changed."""

@@ -226,6 +226,38 @@ def test_substrate_load_drain_undrain(sh):
     assert sh.role_says("drain", "sn9").code == 1
 
 
+def test_a_substrate_that_breaks_something_is_loaded_by_force_alone(sh):
+    sh.role_says("request", sh.shop(), "--confirm")
+    file = sh.file("s.yaml", sh.role.substrate.replace("sn1", "sn9"))
+    ran = sh.role_says("substrate", "load", file)
+    assert ran.code == 6
+    assert "c1: sn1 is missing" in ran.err
+    assert "sn9" not in sh.role.substrate
+    assert sh.role_says("substrate", "load", file, "--force").code == 0
+    assert "sn9" in sh.role.substrate
+
+
+def test_what_operators_see_and_vouch_for(sh):
+    sh.role_says("request", sh.shop(), "--confirm")
+    assert "cloudnet:tenant:acme" in sh.role_says("operator", "list").out
+    assert sh.role_says("usage", "--format", "json").data["sn1"]["cpu"]["used"] == 2.0
+    assert "8" in sh.role_says("usage").out
+    ran = sh.role_says("operator", "forget", "sn1", "--yes", "--format", "json")
+    assert ran.data == {"element": "sn1", "forgotten": 1}
+    assert "c1" in sh.role_says("drain", "sn1", "--evacuate").err
+
+
+def test_events_and_checks(sh):
+    sh.role_says("request", sh.shop(), "--confirm")
+    assert sh.role_says("events").out == "2030-01-01T00:00:00Z c1 held\n"
+    assert sh.role_says("events", "--after", "7", "--format", "json").data["events"] == []
+    assert sh.role_says("check", "shop").code == 0
+    sh.role.boots = False
+    ran = sh.role_says("check", "shop")
+    assert ran.code == 1
+    assert "a flow is gone" in ran.out
+
+
 def test_a_role_that_is_away_ends_with_5_and_says_how_to_ask_again(sh):
     asked = str(uuid.uuid4())
     ran = sh("request", sh.shop(), "--at", "http://127.0.0.1:1", "--request-id", asked)

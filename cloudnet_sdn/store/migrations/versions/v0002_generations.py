@@ -32,6 +32,8 @@ def upgrade() -> None:
         table.add_column(sa.Column("rounds", sa.Integer(), nullable=False, server_default="0"))
         table.create_index(op.f("ix_cloudnets_owner_name"), ["owner", "name"])
         table.create_index(op.f("ix_cloudnets_state_expires"), ["state", "expires"])
+    with op.batch_alter_table("drained") as table:
+        table.add_column(sa.Column("gone", sa.Boolean(), nullable=False, server_default=sa.false()))
     with op.batch_alter_table("offers") as table:
         table.alter_column(
             "currency", existing_type=sa.String(16), type_=sa.String(64), existing_nullable=False
