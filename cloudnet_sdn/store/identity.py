@@ -44,6 +44,17 @@ def put(conn: sa.Connection, role: str, now: dt.datetime) -> Identity:
     return made
 
 
+def secret(conn: sa.Connection) -> str:
+    """What nobody but this store knows; made when it is first asked for."""
+    found = conn.scalar(sa.select(identity.c.secret).with_for_update())
+    if found is None:
+        raise StoreError("it is no role's store")
+    if not found:
+        found = secrets.token_hex(32)
+        conn.execute(identity.update().values(secret=found))
+    return str(found)
+
+
 def initialise(url: str, role: str, now: dt.datetime) -> tuple[Identity, bool]:
     """Make the database at `url` the store of `role`; whether it wasn't yet. May be repeated.
 

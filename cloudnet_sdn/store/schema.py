@@ -74,7 +74,9 @@ cloudnets = sa.Table(
     # The last number that a round was given.
     sa.Column("rounds", sa.Integer, nullable=False, server_default="0"),
     sa.Index(None, "owner", "name"),
+    sa.Index(None, "owner", "state"),
     sa.Index(None, "state", "expires"),
+    sa.Index(None, "state", "created"),
     **EXACT,
 )
 
@@ -113,9 +115,14 @@ offers = sa.Table(
     # The process that works on it, and until when nobody else takes it up.
     sa.Column("worked_by", sa.String(64), nullable=False, server_default=""),
     sa.Column("worked_until", Instant),
+    # What it counts for in its owner's quota: {resource: amount}. None: an earlier version's.
+    sa.Column("asks", sa.JSON),
+    # The size of the document as asked; 0 once that isn't kept any more.
+    sa.Column("size", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("owner", "request_id"),
     sa.Index(None, "cloudnet"),
     sa.Index(None, "state", "expires"),
+    sa.Index(None, "state", "created"),
     **EXACT,
 )
 
@@ -209,7 +216,7 @@ history = sa.Table(
     sa.Column("element", sa.String(NAME), nullable=False),
     sa.Column("event", sa.String(64), nullable=False),
     sa.Column("text", LONG_TEXT, nullable=False),
-    sa.Index(None, "cloudnet"),
+    sa.Index(None, "cloudnet", "time"),
     **EXACT,
 )
 
@@ -229,6 +236,8 @@ identity = sa.Table(
     sa.Column("role", sa.String(NAME), nullable=False),
     sa.Column("epoch", sa.String(64), nullable=False),
     sa.Column("created", Instant, nullable=False),
+    # What is drawn from it nobody else can foresee (MAC addresses).
+    sa.Column("secret", sa.String(64), nullable=False, server_default=""),
     **EXACT,
 )
 
@@ -269,6 +278,8 @@ owners = sa.Table(
     # The hour that `refusals` counts, in hours since 1970.
     sa.Column("hour", sa.Integer, nullable=False, server_default="0"),
     sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
+    # The bytes of documents that are kept for it.
+    sa.Column("stored", sa.BigInteger, nullable=False, server_default="0"),
     **EXACT,
 )
 

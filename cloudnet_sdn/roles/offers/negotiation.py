@@ -410,11 +410,12 @@ class Negotiation:
         return self._access.cloudnet(caller, cloudnet.id)
 
     def renew(self, caller: Caller, cloudnet_id: str, until: str) -> Cloudnet:
-        """Prolong the lease, with all roles below first.
+        """Prolong the lease, with all roles below first; it never becomes shorter.
 
         Raises:
             BadRequest: no time, or one that has been.
-            Conflict: the CloudNet isn't ready.
+            Conflict: the CloudNet isn't ready, or a role below refuses.
+            Gone, Busy: a role below says so.
             PeerAway: a role below can't be reached; the lease is as before.
         """
         cloudnet = self._access.cloudnet(caller, cloudnet_id)
@@ -427,12 +428,17 @@ class Negotiation:
             raise BadRequest("until: that has been already")
         if cloudnet.state is not CloudnetState.READY:
             raise Conflict(f"the CloudNet is {cloudnet.state}")
-        longest = now + dt.timedelta(hours=self._settings.leases.longest_h)
-        granted = min([wanted, longest, *self._renew_below(cloudnet, min(wanted, longest))])
+        asked = min(wanted, now + dt.timedelta(hours=self._settings.leases.longest_h))
+        if asked <= cloudnet.expires:
+            return cloudnet
+        granted = min([asked, *self._renew_below(cloudnet, asked)])
         with self._store.write() as conn:
-            if not cloudnets.renew(conn, cloudnet.id, granted):
+            current = cloudnets.lock(conn, cloudnet.id)
+            if current is None or current.state is not CloudnetState.READY:
                 raise Conflict("the CloudNet is being given back")
-            cloudnets.record(conn, cloudnet.id, now, "renewed", f"until {timestamp(granted)}")
+            if granted > current.expires:
+                cloudnets.renew(conn, cloudnet.id, granted)
+                cloudnets.record(conn, cloudnet.id, now, "renewed", f"until {timestamp(granted)}")
         return self._access.cloudnet(caller, cloudnet.id)
 
     def _renew_below(self, cloudnet: Cloudnet, until: dt.datetime) -> list[dt.datetime]:
@@ -445,8 +451,13 @@ class Negotiation:
             if isinstance(plugin, Leased):
                 try:
                     found.append(plugin.renew(entry.task, until + margin))
-                except (Transient, Refused) as exc:
-                    raise PeerAway(f"{entry.task.target} doesn't prolong its lease") from exc
+                except Refused as exc:
+                    refusal = Gone if isinstance(exc.__cause__, Gone) else Conflict
+                    raise refusal(f"{entry.task.target} doesn't prolong its lease") from exc
+                except Transient as exc:
+                    if isinstance(exc.__cause__, Busy):
+                        raise Busy(f"{entry.task.target} is busy", 10.0) from exc
+                    raise PeerAway(f"{entry.task.target} can't be reached") from exc
         return found
 
 

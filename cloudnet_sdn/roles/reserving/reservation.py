@@ -7,9 +7,8 @@ graphs, and writes the intent to embed.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -21,7 +20,7 @@ from cloudnet_sdn.ports import Json, Plan, Refused
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.mapping import federation, stubs
 from cloudnet_sdn.roles.mapping.component import Mapping, View
-from cloudnet_sdn.roles.reserving import segments
+from cloudnet_sdn.roles.reserving import addresses, segments
 from cloudnet_sdn.roles.reserving.difference import difference
 from cloudnet_sdn.roles.reserving.tags import NoTag, Route, pick
 from cloudnet_sdn.store import cloudnets, offers, substrate, tags, tasks, usage
@@ -29,7 +28,7 @@ from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from mip.mapping import mapping_graph
 from mip.problem.statement import Problem, Result
-from rdl.graph import Element, Graph, MappingGraph
+from rdl.graph import Graph, MappingGraph
 from rdl.language.dump import dump
 
 Place = tuple[str, int]
@@ -152,7 +151,9 @@ class Reservations:
         now: dt.datetime,
     ) -> Reserved:
         before = self._before(conn, offer, over)
-        overlay = self._with_macs(conn, solved.overlay)
+        overlay = solved.overlay
+        if self._settings.kind is RoleKind.PIP:
+            overlay = addresses.given(conn, self._settings.name, overlay)
         bare = mapping_graph(solved.result, solved.problem)
         at = solved.anchors.at
         ul = solved.problem.substrate
@@ -231,44 +232,3 @@ class Reservations:
             return federation.tags_of(ul.elements[place])
         span = self._settings.vlans
         return [t for t in range(max(2, span.min), min(4094, span.max) + 1) if span.allowed(t)]
-
-    def _with_macs(self, conn: sa.Connection, overlay: Graph) -> Graph:
-        """The graph with a MAC address for every interface of a VNode that names none.
-
-        They are made where VNodes are, at the PIP: unique there by a counter, between providers by
-        22 bits of the role's name.
-        """
-        if self._settings.kind is RoleKind.VNP:
-            return overlay
-        lacking = {
-            i.id
-            for e in overlay.nodes()
-            if not e.is_stub
-            for i in e.interfaces
-            if "mac" not in i.features and i.id in overlay.peer
-        }
-        if not lacking:
-            return overlay
-        numbers = iter(
-            range(first := substrate.take(conn, substrate.MACS, len(lacking)), first + len(lacking))
-        )
-        name = self._settings.name
-
-        def addressed(element: Element) -> Element:
-            interfaces = tuple(
-                replace(i, features={**i.features, "mac": mac(name, next(numbers))})
-                if i.id in lacking
-                else i
-                for i in element.interfaces
-            )
-            return replace(element, interfaces=interfaces)
-
-        elements = {i: addressed(e) for i, e in overlay.elements.items()}
-        return replace(overlay, elements=elements)
-
-
-def mac(role: str, number: int) -> str:
-    """The locally administered unicast MAC address number `number` of a role."""
-    digest = hashlib.sha256(role.encode()).digest()
-    octets = [digest[0] & 0xFC | 0x02, digest[1], digest[2], *number.to_bytes(4)[1:]]
-    return ":".join(f"{o:02x}" for o in octets)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from fakes.shells import Fabric
-from fakes.world import OPERATOR, OTHER, PAIR, request
+from fakes.world import OPERATOR, OTHER, PAIR, TENANT, request
 
+from cloudnet_sdn.roles.reserving.addresses import mac
 from cloudnet_sdn.wire.faults import BadRequest, Conflict, Forbidden, Gone, NotFound
 from rdl.language.load import load_graph
 
@@ -372,3 +375,29 @@ def test_what_is_seen_to_be_down_carries_nothing_new(pip):
     assert offer["state"] == "refused"
     assert "sw2" not in str(offer["reasons"])
     assert request(pip, PAIR.replace("apart", "together"), "r2")["state"] == "held"
+
+
+def test_macs_tell_nothing_of_others(pip):
+    def ask(name, caller):
+        graph = PAIR.replace("graph: pair", f"graph: {name}").replace("cpu: 2", "cpu: 0.1")
+        found = load_graph(request(pip, graph, name, caller=caller)["graph"])
+        macs = [str(i.features["mac"]) for n in found.nodes() for i in n.interfaces]
+        return [int(m.replace(":", "")[6:], 16) for m in macs]
+
+    given = [number for n in range(8) for number in ask(f"g{n}", OTHER if n % 2 else TENANT)]
+    assert len(set(given)) == 16
+    steps = {b - a for a, b in pairwise(given)}
+    assert len(steps) > 10
+
+
+def test_no_two_numbers_come_to_one_mac():
+    macs = {mac("berlin", "secret", n) for n in (*range(5000), *range(2**24, 2**24 + 5000))}
+    assert len(macs) == 10_000
+    assert all(int(m[:2], 16) & 3 == 2 for m in macs)
+
+
+def test_a_lease_never_becomes_shorter(pip):
+    offer = request(pip, PAIR, until="2030-01-01T05:00:00Z")
+    pip.call("negotiation.confirm", offer["offer"])
+    renewed = pip.call("negotiation.renew", "pair", "2030-01-01T00:10:00Z")
+    assert renewed["expires"].startswith("2030-01-01T05:00:00")

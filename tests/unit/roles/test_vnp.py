@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from fakes.world import SPLIT, request
+from fakes.world import BROKER, OPERATOR, SPLIT, request
 
 from cloudnet_sdn.wire.faults import Conflict, Gone
 from rdl.language.load import load_graph
@@ -236,6 +236,18 @@ def test_a_lease_is_renewed_everywhere(federation, clock):
     clock.advance(4 * 3600)
     federation.settle()
     assert federation.empty()
+
+
+def test_a_provider_that_will_not_renew_is_no_provider_that_is_away(federation):
+    vnp = federation.vnp
+    offer = request(vnp, SPLIT)
+    vnp.call("negotiation.confirm", offer["offer"])
+    below = federation.munich.call("negotiation.list", caller=BROKER)[0]["cloudnet"]
+    federation.munich.call("negotiation.release", below, caller=OPERATOR)
+    before = vnp.call("negotiation.status", "shop")["expires"]
+    with pytest.raises(Conflict, match="munich"):
+        vnp.call("negotiation.renew", "shop", "2030-01-03T00:00:00Z")
+    assert vnp.call("negotiation.status", "shop")["expires"] == before
 
 
 def test_what_a_provider_does_not_answer_for_is_unknown(federation):

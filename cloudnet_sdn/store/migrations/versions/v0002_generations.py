@@ -31,7 +31,9 @@ def upgrade() -> None:
         table.add_column(sa.Column("offer", sa.String(96), nullable=False, server_default=""))
         table.add_column(sa.Column("rounds", sa.Integer(), nullable=False, server_default="0"))
         table.create_index(op.f("ix_cloudnets_owner_name"), ["owner", "name"])
+        table.create_index(op.f("ix_cloudnets_owner_state"), ["owner", "state"])
         table.create_index(op.f("ix_cloudnets_state_expires"), ["state", "expires"])
+        table.create_index(op.f("ix_cloudnets_state_created"), ["state", "created"])
     with op.batch_alter_table("drained") as table:
         table.add_column(sa.Column("gone", sa.Boolean(), nullable=False, server_default=sa.false()))
     with op.batch_alter_table("offers") as table:
@@ -45,6 +47,12 @@ def upgrade() -> None:
         table.add_column(sa.Column("kept", sa.JSON(), nullable=True))
         table.add_column(sa.Column("worked_by", sa.String(64), nullable=False, server_default=""))
         table.add_column(sa.Column("worked_until", sa.BigInteger(), nullable=True))
+        table.add_column(sa.Column("asks", sa.JSON(), nullable=True))
+        table.add_column(sa.Column("size", sa.BigInteger(), nullable=False, server_default="0"))
+        table.create_index(op.f("ix_offers_state_created"), ["state", "created"])
+    with op.batch_alter_table("history") as table:
+        table.drop_index(op.f("ix_history_cloudnet"))
+        table.create_index(op.f("ix_history_cloudnet_time"), ["cloudnet", "time"])
     with op.batch_alter_table("tasks") as table:
         table.add_column(sa.Column("succeeds", _SERIAL, nullable=True))
         table.add_column(sa.Column("claimed_by", sa.String(64), nullable=False, server_default=""))
@@ -101,6 +109,7 @@ def _add_tables() -> None:
         sa.Column("role", sa.String(255), nullable=False),
         sa.Column("epoch", sa.String(64), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("secret", sa.String(64), nullable=False, server_default=""),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity")),
         **_EXACT,
     )
@@ -136,6 +145,7 @@ def _add_tables() -> None:
         sa.Column("owner", sa.String(255), nullable=False),
         sa.Column("hour", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("refusals", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("stored", sa.BigInteger(), nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("owner", name=op.f("pk_owners")),
         **_EXACT,
     )
