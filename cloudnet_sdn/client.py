@@ -205,6 +205,10 @@ class RoleClient:
         """`{ELEMENT: {RESOURCE: {capacity, used, held}}}`; operators only."""
         return self._dict("operator.usage")
 
+    def audit(self, after: int, limit: int) -> Json:
+        """`{next, calls}`: who asked for what changes something; operators only."""
+        return self._dict("operator.audit", after, limit)
+
     def events(self, after: int, wait_s: float, *, everybodys: bool = False) -> Json:
         """`{next, events}`: what is newer than the number `after`; waits for the first."""
         method = "operator.events" if everybodys else "negotiation.events"

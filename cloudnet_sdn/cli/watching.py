@@ -13,6 +13,8 @@ from cloudnet_sdn.client import RoleClient
 from cloudnet_sdn.ports import Json
 
 _WAIT_S = 25.0
+_CALLS = 500
+"""Of the audit, asked for at a time."""
 
 
 @click.command()
@@ -75,6 +77,25 @@ def list_all(role: RoleClient, *, fmt: Format) -> None:
     found = role.everybodys()
     heads = ("cloudnet", "name", "owner", "state", "expires")
     emit(fmt, found, lambda: rows(heads, [tuple(str(c[h]) for h in heads) for c in found]))
+
+
+@operator.command()
+@click.option("--after", type=click.IntRange(0), default=0, metavar="N", help="Newer than N alone.")
+@click.option("--limit", type=click.IntRange(1), help="So many at most; all by default.")
+@format_option
+@connected
+def audit(role: RoleClient, *, after: int, limit: int | None, fmt: Format) -> None:
+    """Show who asked for what changes something, and how it ended."""
+    calls: list[Json] = []
+    while True:
+        wanted = _CALLS if limit is None else min(_CALLS, limit - len(calls))
+        found = role.audit(after, wanted)
+        calls += found["calls"]
+        after = int(found["next"])
+        if len(found["calls"]) < wanted or len(calls) == limit:
+            break
+    heads = ("id", "time", "caller", "method", "about", "outcome", "text")
+    emit(fmt, calls, lambda: rows(heads, [tuple(str(c[h]) for h in heads) for c in calls]))
 
 
 @operator.command()

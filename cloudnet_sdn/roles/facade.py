@@ -16,6 +16,7 @@ from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.effects.observing import Observer
 from cloudnet_sdn.roles.mapping.component import Mapping
 from cloudnet_sdn.roles.offers.negotiation import Negotiation
+from cloudnet_sdn.roles.operating.audit import Audit
 from cloudnet_sdn.roles.operating.events import Watch
 from cloudnet_sdn.roles.operating.operator import Operator
 from cloudnet_sdn.roles.operating.provisioning import Provisioning
@@ -41,6 +42,7 @@ CAPABILITIES = (
     "load",
     "events",
     "check",
+    "audit",
 )
 
 
@@ -57,6 +59,7 @@ class Facade:
         observing: Observer,
         operating: Operator,
         watch: Watch,
+        audit: Audit,
         access: Access,
         clock: Clock,
         settings: Settings,
@@ -68,6 +71,7 @@ class Facade:
         self._observing = observing
         self._operating = operating
         self._watch = watch
+        self._audit = audit
         self._access = access
         self._clock = clock
         self._settings = settings
@@ -202,6 +206,23 @@ class Facade:
         """Who uses how much of what."""
         return self._operating.usage(caller)
 
+    def audit(self, caller: Caller, after: int, limit: int) -> Json:
+        """Who asked for what."""
+        found = self._operating.audit(caller, after, limit)
+        calls = [
+            {
+                "id": one.id,
+                "time": timestamp(one.time),
+                "caller": one.caller,
+                "method": one.method,
+                "about": one.about,
+                "outcome": one.outcome,
+                "text": one.text,
+            }
+            for one in found
+        ]
+        return {"next": found[-1].id if found else after, "calls": calls}
+
     # -- what happens
 
     def events(self, caller: Caller, after: int, wait_s: float) -> Json:
@@ -247,7 +268,10 @@ class Facade:
         }
 
     def methods(self) -> list[Method]:
-        """The table of methods."""
+        """The table of methods, with calls of those that change something written down."""
+        return self._audit.of(self._methods())
+
+    def _methods(self) -> list[Method]:
         return [
             Method(name, call, signature, text, optional=_OPTIONAL.get(name, 0))
             for name, call, signature, text in (
@@ -397,6 +421,16 @@ class Facade:
                     self.usage,
                     ("struct",),
                     "{ELEMENT: {RESOURCE: {capacity, used, held}}}. Operators only.",
+                ),
+                (
+                    "operator.audit",
+                    self.audit,
+                    ("struct", "int", "int"),
+                    (
+                        "Calls that change something, newer than a number, so many at most: {next, "
+                        "calls: [{id, time, caller, method, about, outcome, text}]}. "
+                        "Operators only."
+                    ),
                 ),
                 (
                     "operator.events",

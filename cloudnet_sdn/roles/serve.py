@@ -25,6 +25,7 @@ from cloudnet_sdn.roles.mapping.solving import PoolMapper
 from cloudnet_sdn.roles.offers.lifecycle import Lifecycle
 from cloudnet_sdn.roles.offers.negotiation import Negotiation
 from cloudnet_sdn.roles.offers.stage_one import StageOne
+from cloudnet_sdn.roles.operating.audit import Audit
 from cloudnet_sdn.roles.operating.events import Watch
 from cloudnet_sdn.roles.operating.operator import Operator
 from cloudnet_sdn.roles.operating.provisioning import Provisioning
@@ -168,6 +169,7 @@ class Role:
             observing=self._observing,
             operating=operating,
             watch=self._watch,
+            audit=Audit(store, clock),
             access=access,
             clock=clock,
             settings=settings,

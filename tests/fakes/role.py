@@ -218,6 +218,22 @@ class FakeRole:
     def everybodys(self, _caller: object) -> Any:
         return [c | {"owner": "cloudnet:tenant:acme"} for c in self.cloudnets.values()]
 
+    def audit(self, _caller: object, after: int, limit: int) -> Any:
+        asked = [
+            {
+                "id": n,
+                "time": END,
+                "caller": "cloudnet:tenant:acme",
+                "method": "negotiation.request",
+                "about": cloudnet,
+                "outcome": "held",
+                "text": "",
+            }
+            for n, cloudnet in enumerate(self.cloudnets, start=1)
+        ]
+        calls = [c for c in asked if c["id"] > after][:limit]
+        return {"next": calls[-1]["id"] if calls else after, "calls": calls}
+
     def usage(self, _caller: object) -> Any:
         return {"sn1": {"cpu": {"capacity": 8.0, "used": 2.0, "held": 0.5}}}
 
@@ -287,6 +303,7 @@ class FakeRole:
             "operator.forget": (self.forget, ("struct", "string")),
             "operator.list": (self.everybodys, ("array",)),
             "operator.usage": (self.usage, ("struct",)),
+            "operator.audit": (self.audit, ("struct", "int", "int")),
             "negotiation.events": (self.events, ("struct", "int", "double")),
             "operator.events": (self.events, ("struct", "int", "double")),
             "negotiation.check": (self.check, ("struct", "string")),

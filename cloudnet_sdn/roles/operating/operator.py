@@ -12,13 +12,17 @@ from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.effects.observing import Observer, Sight
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.mapping.component import Mapping
-from cloudnet_sdn.store import cloudnets, offers, substrate, tasks, usage
+from cloudnet_sdn.store import audit, cloudnets, offers, substrate, tasks, usage
+from cloudnet_sdn.store.audit import Call
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import BadRequest, Conflict, NotFound
 from cloudnet_sdn.wire.identity import Caller
 from mip.instance.capacity import capacities
 from rdl.language.dump import dump
+
+CALLS_MOST = 1_000
+"""Calls in one answer."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,18 @@ class Operator:
                 amounts = {"capacity": float(room[holder, resource]), **amounts}
             found.setdefault(holder, {})[resource] = amounts
         return found
+
+    def audit(self, caller: Caller, after: int, limit: int) -> list[Call]:
+        """The calls that change something after the number `after`, `limit` at most.
+
+        Raises:
+            BadRequest: a number isn't one to be asked with.
+        """
+        self._access.operator(caller)
+        if after < 0 or not 1 <= limit <= CALLS_MOST:
+            raise BadRequest(f"after, limit: numbers from 0, and from 1 to {CALLS_MOST}")
+        with self._store.read() as conn:
+            return audit.newer(conn, after, limit)
 
     # -- the substrate
 

@@ -247,6 +247,15 @@ def test_what_operators_see_and_vouch_for(sh):
     assert "c1" in sh.role_says("drain", "sn1", "--evacuate").err
 
 
+def test_who_asked_for_what(sh):
+    sh.role_says("request", sh.shop(), "--confirm")
+    assert "negotiation.request" in sh.role_says("operator", "audit").out
+    ran = sh.role_says("operator", "audit", "--limit", "1", "--format", "json")
+    assert [c["outcome"] for c in ran.data] == ["held"]
+    assert sh.role_says("operator", "audit", "--after", "7", "--format", "json").data == []
+    assert sh.role_says("operator", "audit", "--limit", "0").code == 2
+
+
 def test_events_and_checks(sh):
     sh.role_says("request", sh.shop(), "--confirm")
     assert sh.role_says("events").out == "2030-01-01T00:00:00Z c1 held\n"
