@@ -117,9 +117,9 @@ def _amounts(settings: Settings) -> Iterator[str]:
     for name in ("default_h", "longest_h"):
         if not getattr(leases, name) > 0:
             yield f"leases.{name}: more than 0 hours are wanted"
-    for name in ("cloudnets", "vnodes", "vlinks"):
+    for name in settings.quota.__dataclass_fields__:
         if getattr(settings.quota, name) < 0:
-            yield f"quota.{name}: a whole number from 0 is wanted (0 is without limit)"
+            yield f"quota.{name}: a number from 0 is wanted (0 is without limit)"
     for name in ("workers", "memory_mib"):
         if getattr(settings.solver, name) < 0:
             yield f"solver.{name}: a whole number from 0 is wanted (0 is by the machine)"

@@ -168,11 +168,27 @@ class Quota:
         cloudnets: of one caller at a time.
         vnodes: in one request.
         vlinks: in one request.
+        total_vnodes: of one caller, in all its CloudNets, held ones included.
+        total_vlinks: likewise.
+        cpu: likewise, cores.
+        memory_gib: likewise.
+        storage_gib: likewise.
+        bandwidth_mbps: likewise, summed over the VLinks as they are asked for.
+        refusals: of one caller's requests in an hour; then it may ask no more until the next.
+        stored_mib: of documents that are kept for one caller.
     """
 
     cloudnets: int = 0
     vnodes: int = 2_000
     vlinks: int = 10_000
+    total_vnodes: int = 0
+    total_vlinks: int = 0
+    cpu: float = 0.0
+    memory_gib: float = 0.0
+    storage_gib: float = 0.0
+    bandwidth_mbps: float = 0.0
+    refusals: int = 0
+    stored_mib: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ class Offer:
             of its own that this one is to take the place of.
         expires: the hold's end, None until it is held.
         lease_until: the end of the lease that confirming would begin.
+        asks: what it counts for in its owner's quota, None where an earlier version stored it.
+        size: the bytes of the document as asked, 0 once it isn't kept any more.
     """
 
     id: OfferId
@@ -53,6 +55,8 @@ class Offer:
     kind: OfferKind = OfferKind.CREATION
     round: int = 0
     kept: Mapping[str, Any] = field(default_factory=dict)
+    asks: Mapping[str, float] | None = None
+    size: int = 0
 
     @property
     def kept_tasks(self) -> Sequence[int]:
@@ -94,6 +98,8 @@ def _offer(row: sa.Row[tuple[object, ...]]) -> Offer:
         kind=OfferKind(row.kind),
         round=row.round,
         kept=row.kept or {},
+        asks=row.asks,
+        size=row.size,
     )
 
 
@@ -118,6 +124,8 @@ def insert(conn: sa.Connection, offer: Offer) -> None:
             kind=offer.kind.value,
             round=offer.round,
             kept=dict(offer.kept),
+            asks=None if offer.asks is None else dict(offer.asks),
+            size=offer.size,
         )
     )
 

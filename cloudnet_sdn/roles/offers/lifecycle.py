@@ -20,7 +20,7 @@ from cloudnet_sdn.ports import Clock, CloudnetId, OfferId
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.effects.runner import Effects, refusals
-from cloudnet_sdn.store import cloudnets, generations, offers, tasks
+from cloudnet_sdn.store import cloudnets, generations, offers, owners, tasks
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from mip.problem.statement import Code
@@ -245,6 +245,8 @@ class Lifecycle:
     ) -> bool:
         """Refuse or fail an offer; whether it could be."""
         done = offers.step(conn, offer.id, state, reasons=reasons)
+        if done and state is OfferState.REFUSED and offer.kind is not OfferKind.MENDING:
+            owners.refused(conn, offer.owner, now)
         if done:
             text = "; ".join(r["text"] for r in reasons)
             self._comes_to_nothing(conn, offer, now, state.value, text)

@@ -33,6 +33,7 @@ from cloudnet_sdn.roles.documents import parse_overlay
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.offers.lifecycle import Hold, Lifecycle
 from cloudnet_sdn.roles.offers.options import RequestOptions, parse_options
+from cloudnet_sdn.roles.offers.quotas import Admitted, Quotas
 from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
@@ -95,6 +96,7 @@ class Negotiation:
         self._settings = settings
         self._lifecycle = lifecycle
         self._worker = worker
+        self._quotas = Quotas(settings.quota, clock)
         self._pool = concurrent.futures.ThreadPoolExecutor(16, thread_name_prefix="offer")
         self._settled: dict[OfferId, threading.Event] = {}
 
@@ -196,21 +198,22 @@ class Negotiation:
         try:
             with self._store.write() as conn:
                 if replaced is None:
-                    self._check_quota(conn, caller)
+                    admitted = self._quotas.admit(conn, offer, graph, dump(graph))
                     state = CloudnetState.PRELIMINARY
                     record = Cloudnet(cloudnet, caller.uri, graph.name, state, lease_until, now)
                     cloudnets.insert(conn, record)
                 else:
                     cloudnets.lock(conn, cloudnet)
                     self._check_replaced(conn, replaced)
+                    admitted = self._quotas.admit(conn, offer, graph, dump(graph))
                     cloudnets.take_name(conn, replaced.owner, graph.name, cloudnet)
-                self._put(conn, offer, graph, f"as {graph.name}")
+                self._put(conn, admitted.offer, graph, f"as {graph.name}")
         except IntegrityError as exc:
             again = self._known(caller, request_id, offer.digest)
             if again is not None:
                 return again
             raise Conflict(f"you have a CloudNet named {graph.name} already") from exc
-        self._begin(offer.id)
+        self._begin(admitted)
         return offer
 
     def _open_change(
@@ -245,13 +248,14 @@ class Negotiation:
                     raise Conflict(f"the CloudNet is being changed already, by {pending[0].id}")
                 if tasks.reverting(conn, cloudnet.id):
                     raise Conflict("an earlier change of the CloudNet is still being taken back")
-                self._put(conn, offer, graph, "")
+                admitted = self._quotas.admit(conn, offer, graph, dump(graph))
+                self._put(conn, admitted.offer, graph, "")
         except IntegrityError:
             again = self._known(caller, request_id, offer.digest)
             if again is None:
                 raise
             return again
-        self._begin(offer.id)
+        self._begin(admitted)
         return offer
 
     def _new_offer(
@@ -288,7 +292,12 @@ class Negotiation:
         event = _ASKED[offer.kind]
         cloudnets.record(conn, offer.cloudnet, offer.created, event, text)
 
-    def _begin(self, offer: OfferId) -> None:
+    def _begin(self, admitted: Admitted) -> None:
+        """Have an offer worked on, or refuse it at once."""
+        offer = admitted.offer.id
+        if admitted.objections:
+            self._lifecycle.refuse(offer, [as_json(r) for r in admitted.objections])
+            return
         self._settled[offer] = threading.Event()
         self._pool.submit(self._work, offer)
 
@@ -335,11 +344,6 @@ class Negotiation:
             raise Conflict("options.replaces: that offer isn't held any more")
         if any(o.id != replaced.id for o in offers.unsettled(conn, replaced.cloudnet)):
             raise Conflict("options.replaces: another is to replace that offer already")
-
-    def _check_quota(self, conn: sa.Connection, caller: Caller) -> None:
-        quota = self._settings.quota
-        if quota.cloudnets and len(cloudnets.of_owner(conn, caller.uri)) >= quota.cloudnets:
-            raise Busy(f"you may have {quota.cloudnets} CloudNets at a time", 60.0)
 
     def _wait(self, offer: OfferId, seconds: float) -> Offer:
         """The offer once it is more than `working`, or after `seconds`."""
