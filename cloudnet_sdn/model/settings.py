@@ -210,6 +210,24 @@ class Heal:
 
 
 @dataclass(frozen=True)
+class Keep:
+    """How long what is over is kept; 0 is for ever.
+
+    Attributes:
+        released_d: days, after the last event: a CloudNet with its offers, graphs and history; and
+            an offer that another one has followed.
+        refused_h: hours: the graphs of an offer that came to nothing.
+        events_d: days: what happened to the role itself.
+        audit_d: days: who asked for what.
+    """
+
+    released_d: float = 90.0
+    refused_h: float = 24.0
+    events_d: float = 90.0
+    audit_d: float = 365.0
+
+
+@dataclass(frozen=True)
 class Timing:
     """Pauses and limits, in seconds.
 
@@ -280,6 +298,7 @@ class Settings:
         currency: of prices, where the substrate doesn't say.
         objective: what the mapping minimises.
         solver: the processes that solve.
+        keep: how long what is over is kept.
         heal: whether CloudNets are mapped anew when what carries them is away.
     """
 
@@ -304,6 +323,7 @@ class Settings:
     timing: Timing = Timing()
     solver: SolverSettings = SolverSettings()
     heal: Heal = Heal()
+    keep: Keep = Keep()
 
 
 def load(path: Path) -> Settings:

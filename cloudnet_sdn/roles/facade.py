@@ -6,7 +6,6 @@ Only shapes are made here: dictionaries out, arguments in. What a caller may do 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from typing import Any
 
 from cloudnet_sdn.model.settings import Settings
@@ -17,11 +16,11 @@ from cloudnet_sdn.roles.effects.observing import Observer
 from cloudnet_sdn.roles.mapping.component import Mapping
 from cloudnet_sdn.roles.offers.negotiation import Negotiation
 from cloudnet_sdn.roles.operating.audit import Audit
-from cloudnet_sdn.roles.operating.events import Watch
+from cloudnet_sdn.roles.operating.events import News, Watch
 from cloudnet_sdn.roles.operating.operator import Operator
 from cloudnet_sdn.roles.operating.provisioning import Provisioning
 from cloudnet_sdn.store import cloudnets, offers
-from cloudnet_sdn.store.cloudnets import Cloudnet, Event
+from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.wire.identity import Caller
@@ -227,11 +226,11 @@ class Facade:
 
     def events(self, caller: Caller, after: int, wait_s: float) -> Json:
         """The caller's events."""
-        return _events(after, self._watch.events(caller, after, wait_s))
+        return _events(self._watch.events(caller, after, wait_s))
 
     def all_events(self, caller: Caller, after: int, wait_s: float) -> Json:
         """The role's events."""
-        return _events(after, self._watch.all_events(caller, after, wait_s))
+        return _events(self._watch.all_events(caller, after, wait_s))
 
     def check(self, caller: Caller, cloudnet: str) -> Json:
         """Whether VLinks are as they should be."""
@@ -461,9 +460,9 @@ def _named(cloudnet: Cloudnet) -> Json:
     return {**_stored(cloudnet), "name": cloudnet.name}
 
 
-def _events(after: int, events: Sequence[Event]) -> Json:
+def _events(news: News) -> Json:
     return {
-        "next": max([after, *(e.id for e in events)]),
+        "next": news.next,
         "events": [
             {
                 "id": e.id,
@@ -473,7 +472,7 @@ def _events(after: int, events: Sequence[Event]) -> Json:
                 "event": e.event,
                 "text": e.text,
             }
-            for e in events
+            for e in news.events
         ],
     }
 

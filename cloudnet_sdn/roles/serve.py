@@ -160,7 +160,7 @@ class Role:
             clock=clock,
             settings=settings,
         )
-        self._watch = Watch(store, self.registry, access)
+        self._watch = Watch(store, self.registry, access, clock)
         self.facade = Facade(
             store=store,
             mapping=self.mapping,
@@ -205,6 +205,7 @@ class Role:
 
     def stop(self) -> None:
         """Listen no more and end the threads; what is unfinished is in the store."""
+        self._watch.close()
         self.server.stop()
         if self.console is not None:
             self.console.stop()
@@ -215,7 +216,6 @@ class Role:
         self.effects.close()
         self.mapping.close()
         self._observing.close()
-        self._watch.close()
         self.store.close()
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from cloudnet_sdn.model.states import LIVE, CloudnetState, cloudnet_before
 from cloudnet_sdn.ports import CloudnetId
+from cloudnet_sdn.store.engine import NEWS
 from cloudnet_sdn.store.schema import cloudnets, history, names
 
 
@@ -226,6 +227,7 @@ def record_of(
     ]
     if lines:
         conn.execute(history.insert(), lines)
+        conn.info[NEWS] = True
 
 
 def events(conn: sa.Connection, cloudnet: str) -> list[Event]:
@@ -237,13 +239,13 @@ def events(conn: sa.Connection, cloudnet: str) -> list[Event]:
 
 
 def events_after(
-    conn: sa.Connection, after: int, owner: str | None = None, limit: int = 1000
+    conn: sa.Connection, after: int, upto: int, *, owner: str | None, limit: int
 ) -> list[Event]:
-    """What is newer than the event `after`, oldest first: an owner's, or all of the role's."""
-    query = sa.select(history).where(history.c.id > after)
+    """The first lines from `after` (excluded) to `upto`: an owner's, or all of the role's."""
+    query = sa.select(history).where(history.c.id > after, history.c.id <= upto)
     if owner is not None:
-        mine = sa.select(cloudnets.c.id).where(cloudnets.c.owner == owner)
-        query = query.where(history.c.cloudnet.in_(mine))
+        mine = sa.and_(cloudnets.c.id == history.c.cloudnet, cloudnets.c.owner == owner)
+        query = query.where(sa.select(cloudnets.c.id).where(mine).exists())
     return [_event(row) for row in conn.execute(query.order_by(history.c.id).limit(limit))]
 
 

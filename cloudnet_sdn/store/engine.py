@@ -22,6 +22,8 @@ BUSY_TIMEOUT_S = 30.0
 _POOL: dict[str, Any] = {"pool_size": 16, "max_overflow": 48}
 """As many connections as threads may want at a time; transactions are short."""
 _WRITES = "cloudnet_writes"
+NEWS = "cloudnet_news"
+"""In a connection's `info`, once its transaction has added to the history."""
 
 
 class StoreError(Exception):
@@ -84,16 +86,51 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+class Bell:
+    """Wakes those who wait for news of this process."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Condition()
+        self._times = 0
+
+    @property
+    def times(self) -> int:
+        """How often it has rung."""
+        return self._times
+
+    def ring(self) -> None:
+        """There is news."""
+        with self._rung:
+            self._times += 1
+            self._rung.notify_all()
+
+    def wait(self, heard: int, timeout_s: float) -> int:
+        """Wait until it has rung more often than `heard`; how often it has then."""
+        with self._rung:
+            self._rung.wait_for(lambda: self._times > heard, timeout_s)
+            return self._times
+
+
 class Store:
-    """A role's database."""
+    """A role's database.
+
+    Attributes:
+        bell: rings after each transaction that has added to the history.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self.bell = Bell()
         # SQLite lets writers wait for each other by sleeping; ours wake each other up.
         sqlite = engine.dialect.name == "sqlite"
         self._turn: contextlib.AbstractContextManager[object] = (
             threading.Lock() if sqlite else contextlib.nullcontext()
         )
+
+    @property
+    def one_writer(self) -> bool:
+        """Whether transactions that write are one after the other, so that none sees gaps."""
+        return self._engine.dialect.name == "sqlite"
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -110,6 +147,9 @@ class Store:
             connection.begin(),
         ):
             yield connection
+            news = connection.info.pop(NEWS, False)
+        if news:
+            self.bell.ring()
 
     def close(self) -> None:
         """Close all connections."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import concurrent.futures
 import logging
+import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cloudnet_sdn.plugins.registry import Registry
-from cloudnet_sdn.ports import Checking, Difference, Refused, Transient
+from cloudnet_sdn.ports import Checking, Clock, Difference, Refused, Transient
 from cloudnet_sdn.roles.access import Access
-from cloudnet_sdn.store import cloudnets, tasks
+from cloudnet_sdn.store import cloudnets, history, tasks
 from cloudnet_sdn.store.cloudnets import Event
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import BadRequest
@@ -20,44 +22,72 @@ from cloudnet_sdn.wire.places import waiting
 log = logging.getLogger(__name__)
 
 LONGEST_S = 25.0
-_LOOK_S = 0.25
+MOST = 500
+"""Events in one answer; the rest is asked for with the number that it tells."""
+_LOOK_S = 1.0
+"""Between looks for what other processes of the role have written."""
+_PAUSE_S = 0.05
+"""Between looks while this one writes much."""
 _CHECK_S = 30.0
+
+
+@dataclass(frozen=True)
+class News:
+    """What is newer than a number, and the number to ask with next."""
+
+    next: int
+    events: Sequence[Event]
 
 
 class Watch:
     """Events as they come, and checks on demand."""
 
-    def __init__(self, store: Store, registry: Registry, access: Access) -> None:
+    def __init__(self, store: Store, registry: Registry, access: Access, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
+        self._closed = threading.Event()
         self._registry = registry
         self._access = access
         self._pool = concurrent.futures.ThreadPoolExecutor(16, thread_name_prefix="check")
 
     def close(self) -> None:
-        """Ask nobody any more."""
+        """Ask nobody any more, and let nobody wait."""
+        self._closed.set()
+        self._store.bell.ring()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def events(self, caller: Caller, after: int, wait_s: float) -> list[Event]:
+    def events(self, caller: Caller, after: int, wait_s: float) -> News:
         """What is newer than `after` of the caller's; waits at most `wait_s` for the first."""
         return self._after(after, wait_s, caller.uri)
 
-    def all_events(self, caller: Caller, after: int, wait_s: float) -> list[Event]:
+    def all_events(self, caller: Caller, after: int, wait_s: float) -> News:
         """The same of the whole role, shells and substrate included; for operators."""
         self._access.operator(caller)
         return self._after(after, wait_s, None)
 
-    def _after(self, after: int, wait_s: float, owner: str | None) -> list[Event]:
-        if not 0 <= wait_s <= LONGEST_S:
-            raise BadRequest(f"wait_s: 0 to {LONGEST_S:g} seconds are wanted")
+    def _after(self, after: int, wait_s: float, owner: str | None) -> News:
+        if not 0 <= wait_s <= LONGEST_S or after < 0:
+            raise BadRequest(f"after, wait_s: a number, and 0 to {LONGEST_S:g} s are wanted")
         deadline = time.monotonic() + wait_s
         with waiting() as may:
             while True:
-                with self._store.read() as conn:
-                    found = cloudnets.events_after(conn, after, owner)
+                heard = self._store.bell.times
+                news = self._look(after, owner)
                 left = deadline - time.monotonic()
-                if found or left <= 0 or not may:
-                    return found
-                time.sleep(min(_LOOK_S, left))
+                if news.events or left <= 0 or not may or self._closed.is_set():
+                    return news
+                after = news.next
+                self._store.bell.wait(heard, min(_LOOK_S, left))
+                self._closed.wait(min(_PAUSE_S, max(0.0, deadline - time.monotonic())))
+
+    def _look(self, after: int, owner: str | None) -> News:
+        with self._store.read() as conn:
+            if self._store.one_writer:
+                upto = history.newest(conn)
+            else:
+                upto = history.settled(conn, self._clock.now())
+            found = cloudnets.events_after(conn, after, upto, owner=owner, limit=MOST)
+        return News(found[-1].id if len(found) == MOST else upto, found)
 
     def check(self, caller: Caller, cloudnet_id: str) -> dict[str, Difference]:
         """Whether each VLink is as it should be: desired, installed and, where it can be, observed.

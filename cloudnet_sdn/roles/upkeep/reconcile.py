@@ -19,6 +19,7 @@ from cloudnet_sdn.ports import Clock, Inventory, Refused, Transient
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.mapping.component import Mapping
 from cloudnet_sdn.roles.offers.lifecycle import Lifecycle
+from cloudnet_sdn.roles.upkeep.keeping import Keeping
 from cloudnet_sdn.roles.upkeep.mending import Mending
 from cloudnet_sdn.roles.upkeep.strangers import Strangers
 from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
@@ -58,6 +59,9 @@ class Reconciler:
         self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="inventory")
         self._looking: dict[tuple[str, str], concurrent.futures.Future[None]] = {}
         self._looked = float("-inf")
+        self._told: set[str] = set()
+        self._telling = threading.Lock()
+        self._keeping = Keeping(store, clock, settings.keep)
         self._strangers = Strangers(store, clock, settings.timing)
 
     # -- life
@@ -107,6 +111,7 @@ class Reconciler:
         for offer in confirming:
             self._lifecycle.conclude(offer.id)
         self._mending.tick()
+        self._keeping.tick()
         if time.monotonic() - self._looked >= self._settings.timing.inventory_s:
             self._looked = time.monotonic()
             self.take_inventory()
@@ -151,7 +156,7 @@ class Reconciler:
         except (Transient, Refused) as exc:
             if self._mapping.health.away(name, target):
                 log.warning("away plugin=%s target=%s: %s", name, target, exc)
-                self._moved()
+                self._moved(target)
         except Exception:
             log.exception("comparing plugin=%s target=%s broke down", name, target)
 
@@ -162,7 +167,7 @@ class Reconciler:
         now = self._clock.now()
         if self._mapping.health.back(name, target):
             log.info("back plugin=%s target=%s", name, target)
-            self._moved()
+            self._moved(target)
             with self._store.write() as conn:
                 tasks.hurry(conn, name, target, now)
         if keys is None:
@@ -202,9 +207,19 @@ class Reconciler:
                 lines = [(e, "lost", text) for e in entry.task.elements]
                 cloudnets.record_of(conn, entry.task.cloudnet, now, lines)
 
-    def _moved(self) -> None:
-        """What is available has changed."""
+    def _moved(self, target: str) -> None:
+        """What is available has changed: operators are told, and who reserves looks again.
+
+        An agent may be called by several plugins, and is one shell.
+        """
+        with self._telling:
+            away = target in {t for _, t in self._mapping.health.all_away()}
+            news = away != (target in self._told)
+            self._told ^= {target} if news else set()
+        line = (target, "away", "it doesn't answer") if away else (target, "back", "it answers")
         with self._store.write() as conn:
+            if news:
+                cloudnets.record_of(conn, "", self._clock.now(), [line])
             substrate.bump(conn)
 
 

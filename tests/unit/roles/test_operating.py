@@ -277,3 +277,19 @@ def awaited(machine: Machine, true: Any, *, settle: bool = True) -> None:
         time.sleep(0.02)
     if settle:
         machine.settle()
+
+
+def test_the_number_to_ask_with_moves_past_what_others_do(pip):
+    request(pip, PAIR, caller=OTHER)
+    first = pip.call("negotiation.events", 0, 0.0)
+    assert first["events"] == []
+    assert first["next"] == operate(pip, "events", 0, 0.0)["next"] > 0
+
+
+def test_a_shell_with_several_plugins_goes_and_comes_back_once(pip):
+    pip.peers["http://berlin.sn1/RPC2"].down = True
+    pip.busy()
+    pip.peers["http://berlin.sn1/RPC2"].down = False
+    pip.busy()
+    events = operate(pip, "events", 0, 0.0)["events"]
+    assert [(e["element"], e["event"]) for e in events] == [("sn1", "away"), ("sn1", "back")]
