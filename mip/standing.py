@@ -37,7 +37,7 @@ def standing(folder: Path, substrate: Graph) -> tuple[Embedded, ...]:
     for pair in pairs:
         found = [*_documents(pair, substrate), *_twice(pair, names)]
         found = found or [
-            f"{pair.mapping_file}: {text}" for text in _mapping(pair.embedded, substrate)
+            f"{pair.mapping_file}: {text}" for text in faults_of(pair.embedded, substrate)
         ]
         faults += found
         if not found:
@@ -46,25 +46,6 @@ def standing(folder: Path, substrate: Graph) -> tuple[Embedded, ...]:
     if faults:
         raise StateError(faults)
     return tuple(pair.embedded for pair in pairs)
-
-
-def broken(substrate: Graph, ones: Mapping[str, Embedded]) -> dict[str, list[str]]:
-    """What of embedded CloudNets a substrate can't carry.
-
-    Args:
-        substrate: the UL graph that is to be in force.
-        ones: the CloudNets, by any name.
-
-    Returns:
-        By name, every fault; one that the substrate carries as it is isn't in it.
-    """
-    found = {name: _mapping(one, substrate) for name, one in ones.items()}
-    sound = {name: one for name, one in ones.items() if not found[name]}
-    for short in _short(list(sound.values()), substrate):
-        for name, one in sound.items():
-            if _uses(substrate, one, short.key):
-                found[name].append(f"{short.key[0]}: {short.key[1]}: all together use {short}")
-    return {name: faults for name, faults in found.items() if faults}
 
 
 def _documents(pair: Pair, substrate: Graph) -> Iterator[str]:
@@ -91,8 +72,8 @@ def _twice(pair: Pair, names: dict[str, Pair]) -> Iterator[str]:
         yield f"{pair.overlay_file}: graph: {name} is in {first.overlay_file.name} already"
 
 
-def _mapping(one: Embedded, substrate: Graph) -> list[str]:
-    """What is wrong with a mapping by itself, whatever else is embedded."""
+def faults_of(one: Embedded, substrate: Graph) -> list[str]:
+    """What is wrong with a mapping by itself, whatever else is embedded; capacities aside."""
     overlay, mapping = one.overlay, one.mapping
     faults = [*_strangers(overlay, mapping), *_segments(mapping, substrate)]
     homeless = dict(_homeless(overlay, mapping, substrate))

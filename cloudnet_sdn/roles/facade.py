@@ -181,9 +181,9 @@ class Facade:
 
     def load(self, caller: Caller, graph: str, options: Json | None = None) -> Json:
         """Put another substrate in force."""
-        done = self._operating.load(caller, graph, options or {})
-        breaks = {c: list(texts) for c, texts in done.breaks.items()}
-        return {"revision": done.revision, "breaks": breaks, "mending": list(done.mending)}
+        loaded, mending = self._operating.load(caller, graph, options or {})
+        revision = loaded.revision if loaded.done else 0
+        return {"revision": revision, "breaks": loaded.by_cloudnet, "mending": mending}
 
     def drain(self, caller: Caller, element: str, options: Json | None = None) -> Json:
         """Let an element carry nothing new, or nothing at all."""

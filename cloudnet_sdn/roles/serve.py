@@ -14,7 +14,6 @@ from cloudnet_sdn.model.clock import SystemClock
 from cloudnet_sdn.model.settings import RoleKind, Settings, SettingsError
 from cloudnet_sdn.plugins.registry import Context, Extension, build, installed
 from cloudnet_sdn.ports import Clock, Mapper, Rpc
-from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.documents import parse_underlay
 from cloudnet_sdn.roles.effects.observing import Observer
@@ -27,12 +26,14 @@ from cloudnet_sdn.roles.offers.negotiation import Negotiation
 from cloudnet_sdn.roles.offers.stage_one import StageOne
 from cloudnet_sdn.roles.operating.audit import Audit
 from cloudnet_sdn.roles.operating.events import Watch
+from cloudnet_sdn.roles.operating.loading import Loading
 from cloudnet_sdn.roles.operating.operator import Operator
 from cloudnet_sdn.roles.operating.provisioning import Provisioning
+from cloudnet_sdn.roles.reserving.fitting import Fitting
 from cloudnet_sdn.roles.reserving.reservation import Reservations
 from cloudnet_sdn.roles.upkeep.mending import Mending
 from cloudnet_sdn.roles.upkeep.reconcile import Reconciler
-from cloudnet_sdn.store import cloudnets, identity, substrate
+from cloudnet_sdn.store import identity
 from cloudnet_sdn.store.engine import Store, StoreError, create_engine
 from cloudnet_sdn.store.upgrade import upgrade_engine
 from cloudnet_sdn.wire.client import Client
@@ -101,9 +102,10 @@ class Role:
         if mapper is None:
             mapper = self._solver = PoolMapper(settings.solver)
         self.mapping = MappingComponent(store, self.registry, mapper, clock, settings)
-        if settings.substrate is not None and document is not None:
-            _load_substrate(store, self.mapping, document, settings.substrate.file, clock)
         self.effects = Effects(store, self.registry, clock, settings.timing)
+        loading = Loading(store, Fitting(self.mapping, self.effects, settings.name), clock)
+        if settings.substrate is not None and document is not None:
+            loading.configured(document, settings.substrate.file)
         access = Access(store, self.registry, settings)
         self._observing = Observer(store, self.registry, settings.timing.look_s(settings.kind))
         reserving = Reservations(store, self.registry, self.mapping, self.effects, settings)
@@ -159,6 +161,7 @@ class Role:
             access=access,
             clock=clock,
             settings=settings,
+            loading=loading,
         )
         self._watch = Watch(store, self.registry, access, clock)
         self.facade = Facade(
@@ -282,27 +285,3 @@ def _read_substrate(file: Path) -> str:
     except (BadRequest, TooLarge) as exc:
         lines = exc.text.splitlines()
         raise SubstrateError(*(f"{file}: {line}" for line in lines)) from exc
-
-
-def _load_substrate(
-    store: Store, mapping: MappingComponent, text: str, file: Path, clock: Clock
-) -> None:
-    """Load the configured substrate where it isn't what was loaded from there last.
-
-    One that would break what stands is not put in force; an operator may do so (`operator.load`).
-    """
-    now = clock.now()
-    with store.write() as conn:
-        last = substrate.newest(conn, substrate.Source.FILE)
-        if last is not None and last.digest == substrate.digest_of(text):
-            return
-        breaks = {} if last is None else mapping.breaks(conn, documents.graph(text))
-        for cloudnet, faults in breaks.items():
-            log.error("substrate %s would break cloudnet=%s: %s", file, cloudnet, faults[0])
-        if breaks:
-            told = f"{file} would break {len(breaks)} CloudNets and isn't in force"
-            cloudnets.record_of(conn, "", now, [("", "substrate refused", told)])
-            log.error("%s; the substrate stays as it was", told)
-            return
-        revision = substrate.load(conn, text, now, source=substrate.Source.FILE)
-        log.info("substrate loaded revision=%s file=%s", revision, file)

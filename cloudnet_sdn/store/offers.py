@@ -252,16 +252,6 @@ def keep(conn: sa.Connection, offer: str, kept: Mapping[str, Any]) -> None:
     conn.execute(offers.update().where(offers.c.id == offer).values(kept=dict(kept)))
 
 
-def standing(conn: sa.Connection) -> dict[str, CloudnetId]:
-    """The offers that are in force or held, with their CloudNets."""
-    in_force = sa.select(cloudnets.c.offer).where(cloudnets.c.generation > 0)
-    held = offers.c.state.in_([OfferState.HELD.value, OfferState.CONFIRMING.value])
-    rows = conn.execute(
-        sa.select(offers.c.id, offers.c.cloudnet).where(sa.or_(held, offers.c.id.in_(in_force)))
-    )
-    return {row.id: CloudnetId(row.cloudnet) for row in rows}
-
-
 def in_use(conn: sa.Connection) -> list[tuple[OfferId, str, str]]:
     """(offer, OL1, ML) of every offer that may still use the substrate.
 

@@ -43,7 +43,8 @@ class Totals:
 def put(
     conn: sa.Connection, cloudnet: str, round_: int, amounts: Mapping[Key, Fraction | int | float]
 ) -> None:
-    """Write down what a round takes."""
+    """Write down what a round takes, in place of what was written before."""
+    conn.execute(usage.delete().where(usage.c.cloudnet == cloudnet, usage.c.round == round_))
     rows = [
         {
             "cloudnet": cloudnet,

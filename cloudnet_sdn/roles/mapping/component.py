@@ -39,7 +39,6 @@ from cloudnet_sdn.wire.faults import Conflict
 from mip.instance.capacity import Key, used_by
 from mip.problem.amounts import Exact
 from mip.problem.statement import Code, Embedded, Options, Problem, Reason, Result, Status
-from mip.standing import broken
 from mip.verify.verifier import verify
 from rdl.federation.aggregate import aggregate
 from rdl.federation.choices import offers as offers_of
@@ -325,17 +324,6 @@ class Mapping:
                     key = (host, usage.VNODES)
                     found[key] = found.get(key, 0) + 1
         return found
-
-    def breaks(self, conn: sa.Connection, graph: Graph) -> dict[str, list[str]]:
-        """By CloudNet that stands or is held, what `graph` can't carry as it is now."""
-        standing = offers.standing(conn)
-        ones: dict[str, Embedded] = {}
-        for offer, overlay_text, mapping_text in offers.in_use(conn):
-            if offer in standing:
-                overlay, mapping = documents.graph(overlay_text), documents.mapping(mapping_text)
-                at = stubs.anchors(overlay, graph, name=self._settings.name, allowed=None).at
-                ones[standing[offer]] = Embedded(overlay, mapping, at)
-        return broken(graph, ones)
 
     def complete_usage(self) -> int:
         """Write down what CloudNets take that an earlier version kept graphs of alone; how many."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
 
 from cloudnet_sdn.model.settings import RoleKind, Settings
 from cloudnet_sdn.ports import Clock, CloudnetId, Json, Mender
@@ -12,6 +11,7 @@ from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.effects.observing import Observer, Sight
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.mapping.component import Mapping
+from cloudnet_sdn.roles.operating.loading import Loaded, Loading
 from cloudnet_sdn.store import audit, cloudnets, offers, substrate, tasks, usage
 from cloudnet_sdn.store.audit import Call
 from cloudnet_sdn.store.cloudnets import Cloudnet
@@ -23,21 +23,6 @@ from rdl.language.dump import dump
 
 CALLS_MOST = 1_000
 """Calls in one answer."""
-
-
-@dataclass(frozen=True)
-class Loading:
-    """What came of loading a substrate.
-
-    Attributes:
-        revision: its number, 0 where it isn't in force.
-        breaks: by CloudNet, what the substrate can't carry as it is.
-        mending: the CloudNets that are being mapped anew.
-    """
-
-    revision: int
-    breaks: MappingOf[str, list[str]]
-    mending: list[CloudnetId]
 
 
 class Operator:
@@ -54,6 +39,7 @@ class Operator:
         access: Access,
         clock: Clock,
         settings: Settings,
+        loading: Loading,
     ) -> None:
         self._store = store
         self._mapping = mapping
@@ -63,6 +49,7 @@ class Operator:
         self._access = access
         self._clock = clock
         self._settings = settings
+        self._loading = loading
 
     # -- seeing
 
@@ -109,10 +96,15 @@ class Operator:
 
     # -- the substrate
 
-    def load(self, caller: Caller, text: str, options: MappingOf[str, object]) -> Loading:
+    def load(
+        self, caller: Caller, text: str, options: MappingOf[str, object]
+    ) -> tuple[Loaded, list[CloudnetId]]:
         """Put another substrate in force, unless that would break something.
 
         With the option `force` it is put in force all the same, and what breaks is mapped anew.
+
+        Returns:
+            What came of it, and the CloudNets that are being mapped anew.
 
         Raises:
             BadRequest: it can't be read, or is no underlay, or an option is unknown.
@@ -123,13 +115,9 @@ class Operator:
         if self._settings.kind is RoleKind.VNP:
             raise Conflict("a VNP's substrate is what its providers offer")
         graph = documents.parse_underlay(text)
-        with self._store.write() as conn:
-            breaks = self._mapping.breaks(conn, graph)
-            if breaks and not force:
-                return Loading(0, breaks, [])
-            source = substrate.Source.OPERATOR
-            revision = substrate.load(conn, dump(graph), self._clock.now(), source=source)
-        return Loading(revision, breaks, self._mender.mend([CloudnetId(c) for c in breaks]))
+        loaded = self._loading.load(dump(graph), force=force)
+        broken = list(loaded.by_cloudnet) if loaded.done else []
+        return loaded, self._mender.mend(broken)
 
     def drain(
         self, caller: Caller, element: str, options: MappingOf[str, object]
