@@ -222,6 +222,18 @@ class Watching(Protocol):
 
 
 @runtime_checkable
+class Forgetting(Protocol):
+    """A plugin one of whose shells waits for substrate elements that aren't shells themselves."""
+
+    def forget(self, element: Element) -> str:
+        """Have its shell wait no more for an element that is gone for good.
+
+        Answers the shell, whose tasks are worth another try, or '' where none waits for such an
+        element. Raises Transient, Refused.
+        """
+
+
+@runtime_checkable
 class Withdrawing(Protocol):
     """A plugin whose `make` may take long, and can be told that it isn't wanted any more."""
 

@@ -135,6 +135,15 @@ class OpenFlowPlugin:
             topology = self._topology.get()
         return unconnected(substrate, topology)
 
+    def forget(self, element: Element) -> str:
+        """Have the controller wait no more for a switch."""
+        dpid = element.features.get("dpid")
+        if not element.type.startswith(TYPES) or not isinstance(dpid, str):
+            return ""
+        with shell(TARGET, ()):
+            self._call("topology.forget", dpid.lower())
+        return TARGET
+
     def targets(self) -> Sequence[str]:
         """The one controller."""
         return (TARGET,)

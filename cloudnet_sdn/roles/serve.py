@@ -154,6 +154,7 @@ class Role:
         )
         operating = Operator(
             store=store,
+            registry=self.registry,
             mapping=self.mapping,
             effects=self.effects,
             observing=self._observing,

@@ -171,6 +171,7 @@ class FakeController:
             "vlinks.list": (lambda: list(self.vlinks), ("array",)),
             "vlinks.delete": (self.delete, ("struct", "string")),
             "topology.get": (self.topology, ("struct",)),
+            "topology.forget": (self.forget, ("boolean", "string")),
         }
         return _service(self.lock, table)
 
@@ -207,6 +208,13 @@ class FakeController:
         self.vlinks.pop(name, None)
         self.leaving.discard(name)
         return {"id": name, "state": "gone", "reason": "", "path": []}
+
+    def forget(self, dpid: str) -> bool:
+        self.away.discard(dpid)
+        self.dpids -= {dpid}
+        for name in sorted(self.leaving):
+            self.delete(name)
+        return True
 
     def topology(self) -> dict[str, Any]:
         switches = [{"dpid": d, "ports": []} for d in sorted(self.dpids - self.away)]

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingOf
 
 from cloudnet_sdn.model.settings import RoleKind, Settings
-from cloudnet_sdn.ports import Clock, CloudnetId, Json, Mender
+from cloudnet_sdn.plugins.registry import Registry
+from cloudnet_sdn.ports import (
+    Clock,
+    CloudnetId,
+    Forgetting,
+    Json,
+    Mender,
+    Refused,
+    Transient,
+)
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.effects.observing import Observer, Sight
@@ -16,7 +25,7 @@ from cloudnet_sdn.store import audit, cloudnets, offers, substrate, tasks, usage
 from cloudnet_sdn.store.audit import Call
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
-from cloudnet_sdn.wire.faults import BadRequest, Conflict, NotFound
+from cloudnet_sdn.wire.faults import BadRequest, Conflict, NotFound, PeerAway
 from cloudnet_sdn.wire.identity import Caller
 from mip.instance.capacity import capacities
 from rdl.language.dump import dump
@@ -32,6 +41,7 @@ class Operator:
         self,
         *,
         store: Store,
+        registry: Registry,
         mapping: Mapping,
         effects: Effects,
         observing: Observer,
@@ -42,6 +52,7 @@ class Operator:
         loading: Loading,
     ) -> None:
         self._store = store
+        self._registry = registry
         self._mapping = mapping
         self._effects = effects
         self._observing = observing
@@ -147,6 +158,9 @@ class Operator:
         """An element is gone for good: nothing waits for it. How many things went with it.
 
         What is still wanted of it has to be moved (`drain` with `evacuate`) or given back.
+
+        Raises:
+            PeerAway: the shell that waits for it doesn't let go of it now; to be repeated.
         """
         self._known(caller, element)
         now = self._clock.now()
@@ -156,7 +170,24 @@ class Operator:
             waiting = tasks.leaving_at(conn, element)
         for entry in waiting:
             self._effects.bring_about(entry.id)
+        self._let_go(element)
         return len(waiting)
+
+    def _let_go(self, identifier: str) -> None:
+        """Have the shell wait no more that has the element among its own."""
+        with self._store.read() as conn:
+            element = self._mapping.base(conn).elements.get(identifier)
+        name = None if element is None else self._registry.name_for(element.type)
+        plugin = None if name is None else self._registry.get(name)
+        if element is None or name is None or not isinstance(plugin, Forgetting):
+            return
+        try:
+            shell = plugin.forget(element)
+        except (Transient, Refused) as exc:
+            raise PeerAway(f"what waits for {identifier} doesn't let go of it: {exc}") from exc
+        if shell:
+            with self._store.write() as conn:
+                tasks.hurry(conn, name, shell, self._clock.now())
 
     def _users(self, element: str) -> list[CloudnetId]:
         """The CloudNets that stand and use an element."""
