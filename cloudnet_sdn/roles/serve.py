@@ -164,7 +164,14 @@ class Role:
             settings=settings,
             loading=loading,
         )
-        self._watch = Watch(store, self.registry, access, clock)
+        self._watch = Watch(
+            store=store,
+            registry=self.registry,
+            access=access,
+            observing=self._observing,
+            clock=clock,
+            kind=settings.kind,
+        )
         self.facade = Facade(
             store=store,
             mapping=self.mapping,

@@ -9,11 +9,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cloudnet_sdn.model.settings import RoleKind
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import Checking, Clock, Difference, Refused, Transient
 from cloudnet_sdn.roles.access import Access
+from cloudnet_sdn.roles.effects.observing import Observer
 from cloudnet_sdn.store import cloudnets, history, tasks
-from cloudnet_sdn.store.cloudnets import Event
+from cloudnet_sdn.store.cloudnets import Cloudnet, Event
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import BadRequest
 from cloudnet_sdn.wire.identity import Caller
@@ -28,7 +30,8 @@ _LOOK_S = 1.0
 """Between looks for what other processes of the role have written."""
 _PAUSE_S = 0.05
 """Between looks while this one writes much."""
-_CHECK_S = 30.0
+_CHECK_S = {RoleKind.PIP: 18.0, RoleKind.VNP: 25.0}
+"""How long a check may take: a provider's less than the broker waits that asks it."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,19 @@ class News:
 class Watch:
     """Events as they come, and checks on demand."""
 
-    def __init__(self, store: Store, registry: Registry, access: Access, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        registry: Registry,
+        access: Access,
+        observing: Observer,
+        clock: Clock,
+        kind: RoleKind,
+    ) -> None:
         self._store = store
+        self._within_s = _CHECK_S[kind]
+        self._observing = observing
         self._clock = clock
         self._closed = threading.Event()
         self._registry = registry
@@ -102,8 +116,8 @@ class Watch:
             plugin = self._registry.get(entry.task.plugin)
             if isinstance(plugin, Checking):
                 asked[self._pool.submit(plugin.check, entry.task)] = entry
-        done, _ = concurrent.futures.wait(asked, timeout=_CHECK_S)
-        found: dict[str, Difference] = {}
+        done, _ = concurrent.futures.wait(asked, timeout=self._within_s)
+        found = self._seen(cloudnet)
         for future, entry in asked.items():
             answers = dict.fromkeys(entry.task.elements, _UNSEEN)
             if future in done:
@@ -111,14 +125,26 @@ class Watch:
                     answers = dict(future.result())
                 except (Transient, Refused) as exc:
                     log.info("unchecked key=%s: %s", entry.key, exc)
-            for element, difference in answers.items():
-                before = found.get(element, Difference(ok=True))
-                found[element] = before.joined(difference)
+            for element in answers.keys() & found.keys():
+                found[element] = found[element].joined(answers[element])
         inside = self._access.is_operator(caller)
         return found if inside else {e: _discreet(d) for e, d in found.items()}
 
+    def _seen(self, cloudnet: Cloudnet) -> dict[str, Difference]:
+        """What is seen of each VLink: those within a host and at tunnels are nobody else's."""
+        sight = self._observing.look(cloudnet)
+        found = {}
+        for vlink, seen in sight.elements.items():
+            if vlink in sight.vnodes:
+                continue
+            text = f"it is {seen.state}" + (f": {seen.reason}" if seen.reason else "")
+            texts = () if seen.state == "up" else (text,)
+            found[vlink] = Difference(not texts, texts, texts)
+        return found
 
-_UNSEEN = Difference(ok=False, texts=("what carries it doesn't answer",))
+
+_AWAY = ("what carries it doesn't answer",)
+_UNSEEN = Difference(ok=False, texts=_AWAY, shown=_AWAY)
 
 
 def _discreet(difference: Difference) -> Difference:

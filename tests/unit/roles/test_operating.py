@@ -264,6 +264,15 @@ def test_a_check_says_what_differs_and_nothing_of_the_inside(federation: Federat
     assert "00000000000000b1" in str(operate_check(federation.berlin, own))
 
 
+def test_a_provider_that_does_not_answer_is_said_not_to(federation: Federation):
+    offer = request(federation.vnp, SPLIT)
+    federation.vnp.call("negotiation.confirm", offer["offer"])
+    federation.wires["munich"].down = True
+    found = federation.vnp.call("negotiation.check", "shop")
+    assert {v for v, d in found.items() if d["ok"]} == {"web-app"}
+    assert "what carries it doesn't answer" in found["web-db"]["differences"]
+
+
 def operate_check(machine: Machine, cloudnet: str) -> Any:
     return machine.call("negotiation.check", cloudnet, caller=OPERATOR)
 
@@ -293,3 +302,13 @@ def test_a_shell_with_several_plugins_goes_and_comes_back_once(pip):
     pip.busy()
     events = operate(pip, "events", 0, 0.0)["events"]
     assert [(e["element"], e["event"]) for e in events] == [("sn1", "away"), ("sn1", "back")]
+
+
+def test_a_check_covers_vlinks_within_a_host_and_what_is_seen_of_all(pip):
+    near = PAIR.replace("apart: [web, db]", "together: [web, db]")
+    offer = running(pip, near)
+    assert pip.call("negotiation.check", "pair") == {"web-db": {"ok": True, "differences": []}}
+    for agent in pip.site.agents.values():
+        agent.vnodes.pop(f"{offer['cloudnet']}.web", None)
+    found = pip.call("negotiation.check", "pair")["web-db"]
+    assert found == {"ok": False, "differences": ["it is failed: it is gone"]}
