@@ -29,6 +29,7 @@ from cloudnet_sdn.roles.operating.events import Watch
 from cloudnet_sdn.roles.operating.loading import Loading
 from cloudnet_sdn.roles.operating.operator import Operator
 from cloudnet_sdn.roles.operating.provisioning import Provisioning
+from cloudnet_sdn.roles.operating.using import Using
 from cloudnet_sdn.roles.reserving.fitting import Fitting
 from cloudnet_sdn.roles.reserving.reservation import Reservations
 from cloudnet_sdn.roles.upkeep.mending import Mending
@@ -163,6 +164,7 @@ class Role:
             clock=clock,
             settings=settings,
             loading=loading,
+            using=Using(store, self.mapping, settings),
         )
         self._watch = Watch(
             store=store,

@@ -21,13 +21,13 @@ from cloudnet_sdn.roles.effects.observing import Observer, Sight
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.mapping.component import Mapping
 from cloudnet_sdn.roles.operating.loading import Loaded, Loading
-from cloudnet_sdn.store import audit, cloudnets, offers, substrate, tasks, usage
+from cloudnet_sdn.roles.operating.using import Using
+from cloudnet_sdn.store import audit, cloudnets, offers, substrate, tasks
 from cloudnet_sdn.store.audit import Call
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import BadRequest, Conflict, NotFound, PeerAway
 from cloudnet_sdn.wire.identity import Caller
-from mip.instance.capacity import capacities
 from rdl.language.dump import dump
 
 CALLS_MOST = 1_000
@@ -50,6 +50,7 @@ class Operator:
         clock: Clock,
         settings: Settings,
         loading: Loading,
+        using: Using,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -61,6 +62,7 @@ class Operator:
         self._clock = clock
         self._settings = settings
         self._loading = loading
+        self._using = using
 
     # -- seeing
 
@@ -79,19 +81,7 @@ class Operator:
     def usage(self, caller: Caller) -> Json:
         """`{ELEMENT: {RESOURCE: {capacity, used, held}}}`; a pool stands under `pool NAME`."""
         self._access.operator(caller)
-        if self._settings.kind is RoleKind.VNP:
-            raise Conflict("a VNP uses what its providers have: ask them")
-        with self._store.read() as conn:
-            room = capacities(self._mapping.base(conn))
-            shares = usage.shares(conn)
-        found: Json = {}
-        for holder, resource in sorted(room.keys() | shares.keys()):
-            used, held = shares.get((holder, resource), (0, 0))
-            amounts = {"used": float(used), "held": float(held)}
-            if (holder, resource) in room:
-                amounts = {"capacity": float(room[holder, resource]), **amounts}
-            found.setdefault(holder, {})[resource] = amounts
-        return found
+        return self._using.table()
 
     def audit(self, caller: Caller, after: int, limit: int) -> list[Call]:
         """The calls that change something after the number `after`, `limit` at most.

@@ -312,3 +312,23 @@ def test_a_check_covers_vlinks_within_a_host_and_what_is_seen_of_all(pip):
         agent.vnodes.pop(f"{offer['cloudnet']}.web", None)
     found = pip.call("negotiation.check", "pair")["web-db"]
     assert found == {"ok": False, "differences": ["it is failed: it is gone"]}
+
+
+def test_a_broker_tells_what_it_has_of_its_providers(federation: Federation):
+    vnp = federation.vnp
+    offer = request(vnp, SPLIT)
+    assert operate(vnp, "usage")["berlin"]["cpu"] == {"capacity": 16.0, "used": 0.0, "held": 2.0}
+    vnp.call("negotiation.confirm", offer["offer"])
+    usage = operate(vnp, "usage")
+    assert usage["berlin"]["cpu"] == {"capacity": 16.0, "used": 2.0, "held": 0.0}
+    assert usage["munich"]["cpu"] == {"capacity": 16.0, "used": 1.0, "held": 0.0}
+    assert usage["tr"]["bandwidth"] == {"capacity": 1e8, "used": 2e7, "held": 0.0}
+
+
+def test_of_a_change_that_is_held_the_greater_counts(pip):
+    running(pip)
+    more = PAIR.replace("cpu: 2", "cpu: 3").replace("10Mbps", "5Mbps")
+    assert pip.call("negotiation.modify", "m1", "pair", more, {})["state"] == "held"
+    usage = operate(pip, "usage")
+    assert usage["sn1"]["cpu"] == {"capacity": 8.0, "used": 2.0, "held": 1.0}
+    assert usage["m"]["bandwidth"] == {"capacity": 1e8, "used": 1e7, "held": 0.0}
