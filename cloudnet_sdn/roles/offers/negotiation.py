@@ -324,7 +324,7 @@ class Negotiation:
     def _lease(self, until: dt.datetime | None, now: dt.datetime) -> dt.datetime:
         leases = self._settings.leases
         if until is None:
-            return now + dt.timedelta(hours=leases.default_h)
+            return now + dt.timedelta(hours=min(leases.default_h, leases.longest_h))
         if until <= now:
             raise BadRequest("options.until: that has been already")
         return min(until, now + dt.timedelta(hours=leases.longest_h))
