@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 CI ?= true
 export CI
 
-.PHONY: help demo test lint unit slow fuzz fuzz-mip bench run dev clean
+.PHONY: help demo test test-stores lint unit slow fuzz fuzz-mip bench run dev clean
 
 help:                    ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,13 @@ demo: run                ## Embed a CloudNet across two providers on this machin
 test: dev                ## Run every check and every test
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit
+
+test-stores: dev         ## Run the store's and the roles' tests on PostgreSQL and MariaDB
+	@scripts/set-up stores
+	@for store in postgresql mariadb; do \
+	    echo "== $$store"; $(BIN)/python -m pytest --store $$store tests/unit/store \
+	        tests/unit/roles tests/contract/test_plugins.py $(ARGS) || exit 1; \
+	done
 
 lint: dev                ## Run ruff, mypy and import-linter
 	$(BIN)/ruff check

@@ -8,13 +8,14 @@ at any line: `roles/upkeep/reconcile.py` goes on from there.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import datetime as dt
 import json
 import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,8 +34,9 @@ from cloudnet_sdn.roles.documents import parse_overlay
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.offers.lifecycle import Hold, Lifecycle
 from cloudnet_sdn.roles.offers.options import RequestOptions, parse_options
-from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
+from cloudnet_sdn.store import cloudnets, offers, substrate, tasks, workers
 from cloudnet_sdn.store.cloudnets import Cloudnet
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.wire.faults import BadRequest, Busy, Conflict, Gone, PeerAway
@@ -56,6 +58,9 @@ _ASKED = {
     OfferKind.MENDING: "mending",
 }
 """What the history calls the beginning of an offer."""
+
+_LONGEST = dt.timedelta(hours=1)
+"""An offer that is worked on for longer comes to nothing."""
 
 Worker = Callable[[OfferId], Hold]
 
@@ -176,6 +181,7 @@ class Negotiation:
             raise Conflict(f"request_id {request_id} was used for another graph")
         return offer
 
+    @repeatable
     def _open(
         self,
         caller: Caller,
@@ -194,8 +200,9 @@ class Negotiation:
             caller, cloudnet, request_id, graph=graph, options=options, kind=kind, until=lease_until
         )
         try:
-            with self._store.write() as conn:
+            with self._taking_on(offer.id), self._store.write() as conn:
                 if replaced is None:
+                    workers.lock_owner(conn, caller.uri)
                     self._check_quota(conn, caller)
                     state = CloudnetState.PRELIMINARY
                     record = Cloudnet(cloudnet, caller.uri, graph.name, state, lease_until, now)
@@ -213,6 +220,7 @@ class Negotiation:
         self._begin(offer.id)
         return offer
 
+    @repeatable
     def _open_change(
         self,
         caller: Caller,
@@ -233,7 +241,7 @@ class Negotiation:
             caller, cloudnet.id, request_id, graph=graph, options=options, kind=kind, until=until
         )
         try:
-            with self._store.write() as conn:
+            with self._taking_on(offer.id), self._store.write() as conn:
                 found = cloudnets.lock(conn, cloudnet.id)
                 if found is None or found.state is not CloudnetState.READY:
                     raise Conflict(f"the CloudNet is {(found or cloudnet).state}")
@@ -281,15 +289,28 @@ class Negotiation:
             kind=kind,
         )
 
-    @staticmethod
-    def _put(conn: sa.Connection, offer: Offer, graph: Graph, text: str) -> None:
+    @contextlib.contextmanager
+    def _taking_on(self, offer: OfferId) -> Iterator[None]:
+        """This process is at an offer from before it is written down."""
+        self._settled[offer] = threading.Event()
+        try:
+            yield
+        except BaseException:
+            self._settled.pop(offer, None)
+            raise
+
+    def attended(self) -> Collection[OfferId]:
+        """The offers that this process is at."""
+        return frozenset(self._settled.copy())
+
+    def _put(self, conn: sa.Connection, offer: Offer, graph: Graph, text: str) -> None:
         offers.insert(conn, offer)
+        workers.work_on(conn, offer.id, self._store.worker, self._clock.now() + _LONGEST)
         offers.put_graph(conn, offer.id, GraphLayer.OL0, dump(graph))
         event = _ASKED[offer.kind]
         cloudnets.record(conn, offer.cloudnet, offer.created, event, text)
 
     def _begin(self, offer: OfferId) -> None:
-        self._settled[offer] = threading.Event()
         self._pool.submit(self._work, offer)
 
     def _work(self, offer: OfferId) -> None:
@@ -429,11 +450,16 @@ class Negotiation:
             raise Conflict(f"the CloudNet is {cloudnet.state}")
         longest = now + dt.timedelta(hours=self._settings.leases.longest_h)
         granted = min([wanted, longest, *self._renew_below(cloudnet, min(wanted, longest))])
-        with self._store.write() as conn:
-            if not cloudnets.renew(conn, cloudnet.id, granted):
-                raise Conflict("the CloudNet is being given back")
-            cloudnets.record(conn, cloudnet.id, now, "renewed", f"until {timestamp(granted)}")
+        self._prolong(cloudnet, granted)
         return self._access.cloudnet(caller, cloudnet.id)
+
+    @repeatable
+    def _prolong(self, cloudnet: Cloudnet, until: dt.datetime) -> None:
+        now = self._clock.now()
+        with self._store.write() as conn:
+            if not cloudnets.renew(conn, cloudnet.id, until):
+                raise Conflict("the CloudNet is being given back")
+            cloudnets.record(conn, cloudnet.id, now, "renewed", f"until {timestamp(until)}")
 
     def _renew_below(self, cloudnet: Cloudnet, until: dt.datetime) -> list[dt.datetime]:
         margin = dt.timedelta(seconds=self._settings.timing.margin_s)

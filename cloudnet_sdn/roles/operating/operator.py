@@ -14,6 +14,7 @@ from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.mapping.component import Mapping
 from cloudnet_sdn.store import cloudnets, offers, substrate, tasks, usage
 from cloudnet_sdn.store.cloudnets import Cloudnet
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import BadRequest, Conflict, NotFound
 from cloudnet_sdn.wire.identity import Caller
@@ -93,6 +94,7 @@ class Operator:
 
     # -- the substrate
 
+    @repeatable
     def load(self, caller: Caller, text: str, options: MappingOf[str, object]) -> Loading:
         """Put another substrate in force, unless that would break something.
 
@@ -115,6 +117,7 @@ class Operator:
             revision = substrate.load(conn, dump(graph), self._clock.now(), source=source)
         return Loading(revision, breaks, self._mender.mend([CloudnetId(c) for c in breaks]))
 
+    @repeatable
     def drain(
         self, caller: Caller, element: str, options: MappingOf[str, object]
     ) -> list[CloudnetId]:
@@ -132,6 +135,7 @@ class Operator:
             cloudnets.record_of(conn, "", now, [(element, "drained", "")])
         return self._mender.mend(self._users(element) if evacuate else [])
 
+    @repeatable
     def undrain(self, caller: Caller, element: str) -> None:
         """Let an element carry again."""
         self._known(caller, element)
