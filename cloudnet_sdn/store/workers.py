@@ -74,9 +74,9 @@ def claim(conn: sa.Connection, task: int, worker: str, now: dt.datetime) -> bool
 
 
 def claimed(conn: sa.Connection, task: int, worker: str) -> bool:
-    """Whether a task is still one's own; it stays so until this transaction ends."""
+    """Whether a task is still one's own, or over; it stays so until this transaction ends."""
     query = sa.select(tasks.c.claimed_by).where(tasks.c.id == task).with_for_update()
-    return conn.scalar(query) == worker
+    return conn.scalar(query) in (worker, None)
 
 
 def unclaim(conn: sa.Connection, task: int, worker: str) -> None:

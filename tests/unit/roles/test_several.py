@@ -206,7 +206,7 @@ def test_one_powercycle_boots_once(pip, clock):
     second = Machine(pip.settings, clock, pip.peers, pip.site)
     boots = [pip.site.vnode(v).boots for v in ("web", "db")]
     with second.role.store.read() as conn:
-        every = [e for e in tasks.of_cloudnet(conn, offer["cloudnet"])]
+        every = tasks.of_cloudnet(conn, offer["cloudnet"])
     pip.call("provisioning.powercycle", "pair", [])
     both = [m.role.effects.dispatch(entry) for entry in every for m in (pip, second)]
     concurrent.futures.wait(both)

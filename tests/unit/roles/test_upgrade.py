@@ -50,10 +50,18 @@ def fill(url: str, written: dict[str, Any]) -> None:
                 dict(zip(written[f"{name}:columns"], row, strict=True)) for row in written[name]
             ]
             if rows:
-                conn.execute(table.insert(), rows)
+                conn.execute(_typed(name, table).insert(), rows)
             if rows and "id" in rows[0] and conn.dialect.name == "postgresql":
                 _count_on(conn, name)
     engine.dispose()
+
+
+def _typed(name: str, table: sa.TableClause) -> sa.TableClause:
+    """With the one type that the rows' JSON doesn't tell: SQLite wrote 0 and 1."""
+    if name != "tasks":
+        return table
+    columns = [sa.column(c.name, sa.Boolean() if c.name == "open" else None) for c in table.c]
+    return sa.table(name, *columns)
 
 
 def _count_on(conn: sa.Connection, table: str) -> None:
