@@ -143,6 +143,7 @@ class Operator:
             substrate.undrain(conn, element)
             cloudnets.record_of(conn, "", self._clock.now(), [(element, "undrained", "")])
 
+    @repeatable
     def forget(self, caller: Caller, element: str) -> int:
         """An element is gone for good: nothing waits for it. How many things went with it.
 
