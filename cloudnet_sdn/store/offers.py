@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloudnet_sdn.model.states import SETTLED, OfferKind, OfferState, Wanted, before
+from cloudnet_sdn.model.states import SETTLED, CloudnetState, OfferKind, OfferState, Wanted, before
 from cloudnet_sdn.ports import CloudnetId, Json, OfferId
 from cloudnet_sdn.store.schema import cloudnets, graphs, offers, tasks
 
@@ -244,12 +244,17 @@ def keep(conn: sa.Connection, offer: str, kept: Mapping[str, Any]) -> None:
     conn.execute(offers.update().where(offers.c.id == offer).values(kept=dict(kept)))
 
 
+def _in_force() -> sa.Select[tuple[str]]:
+    """The offers that are CloudNets; one that was given back keeps its generation's number."""
+    ready = cloudnets.c.state == CloudnetState.READY.value
+    return sa.select(cloudnets.c.offer).where(cloudnets.c.generation > 0, ready)
+
+
 def standing(conn: sa.Connection) -> dict[str, CloudnetId]:
     """The offers that are in force or held, with their CloudNets."""
-    in_force = sa.select(cloudnets.c.offer).where(cloudnets.c.generation > 0)
     held = offers.c.state.in_([OfferState.HELD.value, OfferState.CONFIRMING.value])
     rows = conn.execute(
-        sa.select(offers.c.id, offers.c.cloudnet).where(sa.or_(held, offers.c.id.in_(in_force)))
+        sa.select(offers.c.id, offers.c.cloudnet).where(sa.or_(held, offers.c.id.in_(_in_force())))
     )
     return {row.id: CloudnetId(row.cloudnet) for row in rows}
 
@@ -262,7 +267,7 @@ def in_use(conn: sa.Connection) -> list[tuple[OfferId, str, str]]:
     active = (
         sa.select(tasks.c.offer)
         .where(sa.or_(tasks.c.state != Wanted.ABSENT.value, tasks.c.wanted != Wanted.ABSENT.value))
-        .union(sa.select(cloudnets.c.offer).where(cloudnets.c.generation > 0))
+        .union(_in_force())
     )
     rows = conn.execute(
         sa.select(graphs.c.offer, graphs.c.layer, graphs.c.graph).where(

@@ -215,3 +215,15 @@ def test_one_powercycle_boots_once(pip, clock):
     after = [pip.site.vnode(v).boots for v in ("web", "db")]
     assert [b - a for a, b in zip(boots, after, strict=True)] == [1, 1]
     second.stop()
+
+
+def test_what_was_released_takes_nothing_after_a_restart(pip):
+    before = pip.call("negotiation.substrate")
+    offer = request(pip, PAIR)
+    pip.call("negotiation.confirm", offer["offer"])
+    pip.call("negotiation.release", offer["cloudnet"])
+    pip.settle()
+    pip.kill()
+    pip.boot()
+    pip.settle()
+    assert pip.call("negotiation.substrate") == before
