@@ -42,7 +42,7 @@ def test_make_targets_in_the_documents_exist():
 
 def test_commands_in_the_documents_exist():
     for name, text in TEXT.items():
-        shown = set(re.findall(r"(?:^ {4}|`)cloudnet ([a-z]+)\b", text, re.MULTILINE))
+        shown = set(re.findall(r"(?:^ {4}|`)cloudnet ([a-z-]+)\b", text, re.MULTILINE))
         assert shown <= set(COMMANDS), name
 
 
