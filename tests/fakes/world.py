@@ -17,8 +17,11 @@ from fakes.shells import Fabric, FakeAgent, FakeController, Site
 from cloudnet_sdn.model.settings import Settings, parse
 from cloudnet_sdn.model.states import OfferState
 from cloudnet_sdn.ports import Mapper, Rpc
+from cloudnet_sdn.roles.facade import Facade
 from cloudnet_sdn.roles.serve import Role
 from cloudnet_sdn.store import offers, schema, tasks
+from cloudnet_sdn.wire.exposing import EVERYWHERE, entries
+from cloudnet_sdn.wire.faults import CloudnetError
 from cloudnet_sdn.wire.identity import Caller, Kind
 from cloudnet_sdn.wire.tls import TlsFiles
 from mip.mapping import map_request
@@ -123,6 +126,9 @@ databases: Databases = Files()
 """Where new machines keep their state; `pytest --store` says."""
 
 
+FAULTS = {entry.name: entry.faults for entry in entries(Facade)}
+
+
 @dataclass
 class Machine:
     """A role with what it reaches; killed and started again as often as a test wants.
@@ -167,8 +173,14 @@ class Machine:
         self.role.store.close()
 
     def call(self, method: str, *args: Any, caller: Caller = TENANT) -> Any:
-        """Call the facade over the wire format."""
-        return Loopback(self.role.service, caller).call(method, *args)
+        """Call the facade over the wire format; what it answers is what its table says."""
+        try:
+            return Loopback(self.role.service, caller).call(method, *args)
+        except CloudnetError as exc:
+            told = EVERYWHERE + FAULTS.get(method, ())
+            if not any(kind.code == exc.code for kind in told) and exc.code > 0:
+                raise AssertionError(f"{method} isn't said to answer {exc.code}") from exc
+            raise
 
     def busy(self) -> bool:
         """Tick once; whether something is left to do then."""
