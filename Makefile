@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 CI ?= true
 export CI
 
-.PHONY: help demo test lint unit slow fuzz fuzz-mip bench run dev clean
+.PHONY: help demo test test-stores lint unit slow fuzz fuzz-mip bench docs run dev clean
 
 help:                    ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,13 @@ demo: run                ## Embed a CloudNet across two providers on this machin
 test: dev                ## Run every check and every test
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit
+
+test-stores: dev         ## Run the store's and the roles' tests on PostgreSQL and MariaDB
+	@scripts/set-up stores
+	@for store in postgresql mariadb; do \
+	    echo "== $$store"; $(BIN)/python -m pytest --store $$store tests/unit/store \
+	        tests/unit/roles tests/contract/test_plugins.py $(ARGS) || exit 1; \
+	done
 
 lint: dev                ## Run ruff, mypy and import-linter
 	$(BIN)/ruff check
@@ -43,6 +50,9 @@ fuzz: dev                ## Fuzz the RDL loader with a million inputs; ARGS="--c
 
 fuzz-mip: dev            ## Fuzz embedding with odd small instances; ARGS="--kind K --count N --seed N"
 	$(BIN)/python tests/slow/fuzz_mip.py --count 1000 $(ARGS)
+
+docs: dev                ## Write the pages that are made from the code (docs/api.md)
+	$(BIN)/python scripts/api_page.py
 
 bench: dev               ## Run the benchmarks; prints ratios
 	@for script in $$(grep -l __main__ bench/*.py); do \

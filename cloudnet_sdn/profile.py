@@ -19,21 +19,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from cloudnet_sdn.wire.configuration import (
-    ConfigurationError,
-    is_loopback,
-    parse_url,
-    read_toml,
-)
+from cloudnet_sdn.wire.configuration import ConfigurationError, is_loopback, parse_url
 from cloudnet_sdn.wire.tls import TlsFiles
 
 SETTINGS = ("at", "ca", "cert", "key")
 SYSTEM_FILE = Path("/etc/cloudnet-sdn/config.toml")
 
 
-class ProfileError(Exception):
+class ProfileError(ConfigurationError):
     """The settings don't add up to a role that can be talked to; says what is missing and where."""
 
 
@@ -85,11 +79,13 @@ def load(paths: Sequence[Path]) -> Profiles:
     for path in paths:
         if not path.exists():
             continue
+        from cloudnet_sdn.profile_file import FORM  # most machines have none to read
+
         try:
-            one = _parse(read_toml(path), path)
+            one = FORM.load(path)
         except ConfigurationError as error:
-            raise ProfileError(f"{path}: {error}") from error
-        by_name = {**one.by_name, **by_name}
+            raise ProfileError(*error.problems) from error
+        by_name = {**{name: p.given() for name, p in one.profile.items()}, **by_name}
         default = default or one.default
     return Profiles(by_name, default)
 
@@ -148,25 +144,3 @@ def _file(name: str) -> Path:
         return Path(name).expanduser()
     except RuntimeError as error:
         raise ProfileError(f"{name}: nobody of that name has a home here") from error
-
-
-def _parse(data: Mapping[str, Any], path: Path) -> Profiles:
-    unknown = sorted(set(data) - {"default", "profile"})
-    if unknown:
-        raise ProfileError(f"{path}: unknown key {unknown[0]!r}")
-    default = data.get("default")
-    tables = data.get("profile", {})
-    if not isinstance(default, str | None) or not isinstance(tables, dict):
-        raise ProfileError(f"{path}: `default` is a profile's name, `[profile.NAME]` a table")
-    return Profiles({name: _profile(name, t, path) for name, t in tables.items()}, default)
-
-
-def _profile(name: str, table: object, path: Path) -> Mapping[str, str]:
-    if not isinstance(table, dict):
-        raise ProfileError(f"{path}: profile {name!r} is no table")
-    for key, value in table.items():
-        if key not in SETTINGS:
-            raise ProfileError(f"{path}: profile {name!r}: unknown key {key!r}")
-        if not isinstance(value, str):
-            raise ProfileError(f"{path}: profile {name!r}: `{key}` must be a string")
-    return {k: v if k == "at" else str(path.parent / _file(v)) for k, v in table.items()}

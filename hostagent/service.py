@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from cloudnet_sdn.wire.configuration import plain
+from cloudnet_sdn.wire.configuration import ConfigurationError, plain
 from cloudnet_sdn.wire.faults import CloudnetError, PeerAway
 from cloudnet_sdn.wire.identity import Caller, Kind
 from cloudnet_sdn.wire.rpc import Service
@@ -19,7 +19,7 @@ from cloudnet_sdn.wire.server import Server
 from hostagent import config as configuration
 from hostagent.bridge import Bridge
 from hostagent.command import CommandFailedError
-from hostagent.config import BridgeConfig, Config, ConfigError
+from hostagent.config import BridgeConfig, Config
 from hostagent.console import Consoles
 from hostagent.drivers import Host, driver, factories
 from hostagent.methods import Methods
@@ -46,7 +46,7 @@ class Agent:
         """Wire the parts; nothing is served or changed before `start`.
 
         Raises:
-            ConfigError: it names what isn't there.
+            ConfigurationError: it names what isn't there.
         """
         self.config = config
         provider = Caller(Kind.ROLE, config.provider)
@@ -60,9 +60,9 @@ class Agent:
                 self._bridge = _bridge(config, config.bridge)
                 self._vnodes = _vnodes(config, config.bridge, self._bridge)
                 self._consoles = Consoles(
-                    config.consoles, config.tls, allowed=provider, shell=self._vnodes.shell
+                    config.console.listen, config.tls, allowed=provider, shell=self._vnodes.shell
                 )
-            self._tunnels = Tunnels(config.tunnels, config.state)
+            self._tunnels = Tunnels(config.tunnel, config.state)
             methods = Methods(
                 name=config.name,
                 provider=provider,
@@ -70,14 +70,14 @@ class Agent:
                 vnodes=self._vnodes,
                 consoles=self._consoles,
                 tunnels=self._tunnels,
-                tunnel_names=[one.name for one in config.tunnels],
+                tunnel_names=[one.name for one in config.tunnel],
             )
             listen = config.listen
             self._server = Server(Service(methods.table()), listen.host, listen.port, config.tls)
         except OSError as exc:
-            raise ConfigError(f"{exc.filename or config.state}: {plain(exc)}") from exc
+            raise ConfigurationError(f"{exc.filename or config.state}: {plain(exc)}") from exc
         except ValueError as exc:
-            raise ConfigError(str(exc)) from exc
+            raise ConfigurationError(str(exc)) from exc
 
     @property
     def url(self) -> str:
@@ -150,7 +150,7 @@ def purge(config: Config) -> None:
         for key in vnodes.all_keys():
             vnodes.delete(key)
         bridge.close()
-    Tunnels(config.tunnels, config.state).purge()
+    Tunnels(config.tunnel, config.state).purge()
 
 
 def _bridge(config: Config, bridge: BridgeConfig) -> Bridge:
@@ -185,8 +185,9 @@ def main(config_path: Path, *, purging: bool = False) -> int:
             return 2
         agent = Agent(config)
         agent.start()
-    except ConfigError as exc:
-        log.error("%s", exc)  # noqa: TRY400 - the message says it all
+    except ConfigurationError as exc:
+        for one in exc.problems:
+            log.error("%s", one)  # noqa: TRY400 - the message says it all
         return 2
     except OSError as exc:
         log.error("can't serve: %s: %s", exc.filename or config_path, plain(exc))  # noqa: TRY400

@@ -45,13 +45,14 @@ def patch() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the controller as the command line says, until a signal; answers the exit code."""
     patch()
-    from ryu_apps.settings import SettingsError, obstacles, parse_arguments
+    from cloudnet_sdn.wire.configuration import ConfigurationError
+    from ryu_apps.settings import obstacles, parse_arguments
 
     try:
         settings = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         found = obstacles(settings)
-    except SettingsError as exc:
-        found = [str(exc)]
+    except ConfigurationError as exc:
+        found = [*exc.problems]
     for line in found:
         print(f"cloudnet controller: {line}", file=sys.stderr)
     return _EXIT_USAGE if found else run(settings)

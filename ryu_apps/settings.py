@@ -32,10 +32,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from cloudnet_sdn.wire.configuration import (
     ConfigurationError,
@@ -46,7 +48,9 @@ from cloudnet_sdn.wire.configuration import (
     read_toml,
     tls_trouble,
 )
+from cloudnet_sdn.wire.fields import CallerUri, ListenText, Number, Whole, beside, said
 from cloudnet_sdn.wire.identity import Caller
+from cloudnet_sdn.wire.reading import Form
 from cloudnet_sdn.wire.tls import TlsFiles
 from ryu_apps.compile import Guard
 from ryu_apps.placing import Ranges
@@ -57,15 +61,11 @@ from ryu_apps.topology import Capacities
 CONFIG_VARIABLE = "CLOUDNET_CONTROLLER_CONFIG"
 """Names the file under a plain ryu-manager, which takes no options of ours."""
 
-
 _MOST = 1e15
 """No bit/s and no seconds of a controller are more."""
 
+_MOST_METERS = 0xFFFF0000
 _DPID = re.compile(r"[0-9a-fA-F]{16}")
-
-
-class SettingsError(Exception):
-    """The settings can't be used; says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +97,140 @@ class Settings:
     policy: Policy = field(default_factory=Policy)
 
 
+# -- the file ------------------------------------------------------------------------------
+
+
+def _api(url: str) -> str:
+    scheme, _, place = url.partition("://")
+    if scheme not in ("http", "https"):
+        raise ConfigurationError(
+            f"http://HOST:PORT or https://HOST:PORT is wanted, not {said(url)}"
+        )
+    parse_listen(place.removesuffix("/RPC2").rstrip("/"))
+    return url
+
+
+def _store(url: str) -> str:
+    if url != "memory:" and not (url.startswith("sqlite:///") and url != "sqlite:///"):
+        raise ConfigurationError(f"sqlite:///FILE is wanted, not {said(url)}")
+    return url
+
+
+def _span(highest: int) -> Any:
+    def check(span: Any) -> Any:
+        match span:
+            case [int(first), int(last)] if 1 <= first <= last <= highest:
+                return span
+        raise ConfigurationError(f"[first, last] within 1 to {highest} is wanted, not {said(span)}")
+
+    return BeforeValidator(check)
+
+
+def _ports(capacities: Mapping[str, float]) -> Mapping[str, float]:
+    for key in capacities:
+        _place(key)
+    return capacities
+
+
+def _place(key: str) -> tuple[Dpid, PortRef]:
+    dpid, _, port = key.partition(":")
+    if not _DPID.fullmatch(dpid) or not port or not port.isascii():
+        raise ConfigurationError(f"{said(key)} is no DPID:PORT")
+    return Dpid(dpid.lower()), int(port) if port.isdecimal() else port
+
+
+Amount = Annotated[Number, Field(ge=0, le=_MOST)]
+BestEffort = Annotated[Number, Field(ge=1e3, le=MAX_BANDWIDTH)]
+PortCapacities = Annotated[Mapping[str, Amount], AfterValidator(_ports)]
+TagSpan = Annotated[tuple[Whole, Whole], _span(MAX_VLAN)]
+MeterSpan = Annotated[tuple[Whole, Whole], _span(_MOST_METERS)]
+
+
+@dataclass(frozen=True)
+class CapacityTable:
+    """Of links, in bit/s.
+
+    Attributes:
+        default: where no port says otherwise; 0: the ports' speeds.
+        ports: by DPID:PORT, a number or a name.
+    """
+
+    default: Amount = 0.0
+    ports: PortCapacities = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LimitsTable:
+    """What is given out, first and last.
+
+    Attributes:
+        tags: on links, where the controller chooses.
+        meters: meter ids; all of these are ours.
+    """
+
+    tags: TagSpan = Ranges().tags
+    meters: MeterSpan = Ranges().meters
+
+
+@dataclass(frozen=True)
+class Document:
+    """The controller's file; everything may be left out.
+
+    Attributes:
+        listen: where switches connect, OpenFlow 1.3 over TCP.
+        api: where callers connect: https://HOST:PORT, or http on loopback without [tls].
+        store: `sqlite:///FILE`, relative to this file, or `memory:`.
+        callers: who may command over https.
+        best_effort: bit/s for VLinks that reserve nothing.
+        wait_s: how long a call waits for a switch that is away.
+        retry_s: after which what a switch refused is tried again.
+        audit_s: between looks at what switches hold.
+        tls: the API's certificates.
+        capacity: of links.
+        limits: what is given out.
+    """
+
+    listen: ListenText = "127.0.0.1:6653"
+    api: Annotated[str, AfterValidator(_api)] | None = None
+    store: Annotated[str, AfterValidator(_store)] = "sqlite:///cloudnet-controller.sqlite"
+    callers: tuple[CallerUri, ...] = ()
+    best_effort: BestEffort = Guard().best_effort
+    wait_s: Amount = Policy().wait_s
+    retry_s: Amount = Policy().retry_s
+    audit_s: Amount = Policy().audit_s
+    tls: TlsFiles | None = None
+    capacity: CapacityTable = CapacityTable()
+    limits: LimitsTable = LimitsTable()
+
+
+def _serving(api: str | None, tls: TlsFiles | None, callers: Sequence[str]) -> Iterator[str]:
+    scheme, host, _ = _where(api, tls)
+    if (scheme == "https") != (tls is not None):
+        yield "api: https needs [tls], and [tls] https"
+    elif scheme == "http" and not is_loopback(host):
+        yield "api: plain http is for loopback only; use https and [tls]"
+    if scheme == "https" and not callers:
+        yield "callers: over https, say who may call"
+
+
+FORM = Form(Document, (_serving,))
+"""A controller's configuration."""
+
+
+def _where(api: str | None, tls: TlsFiles | None) -> tuple[str, str, int]:
+    url = api or ("https" if tls else "http") + "://127.0.0.1:8643"
+    scheme, _, place = url.partition("://")
+    return scheme, *parse_listen(place.removesuffix("/RPC2").rstrip("/"))
+
+
+# -- the settings --------------------------------------------------------------------------
+
+
 def parse_arguments(arguments: Sequence[str]) -> Settings:
     """The settings a command line asks for; options win over the file.
 
     Raises:
-        SettingsError: they can't be used.
+        ConfigurationError: they can't be used.
         SystemExit: as argparse has it.
     """
     parser = argparse.ArgumentParser(
@@ -112,49 +241,48 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
     parser.add_argument("--store", metavar="URL", help="sqlite:///FILE")
     parser.add_argument("--config", metavar="FILE", type=Path, help="TOML")
     given = parser.parse_args(arguments)
-    document = _read(given.config) if given.config else {}
-    document |= {
+    options = {
         key: value
         for key in ("listen", "api", "store")
         if (value := getattr(given, key)) is not None
     }
-    if given.store is not None:
-        document["store"] = _store(given.store, Path.cwd())
-    return settings_of(document, given.config.parent if given.config else Path())
+    if given.store is not None and given.store.startswith("sqlite:///"):
+        options["store"] = _stored(given.store, Path.cwd())
+    return _load(given.config, options) if given.config else settings_of(options)
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings under a plain ryu-manager. Raises SettingsError."""
+    """The settings under a plain ryu-manager. Raises ConfigurationError."""
     path = environment.get(CONFIG_VARIABLE, "")
-    return settings_of(_read(Path(path)), Path(path).parent) if path else Settings()
+    return _load(Path(path), {}) if path else Settings()
 
 
 def settings_of(document: Mapping[str, Any], folder: Path = Path()) -> Settings:
     """The settings of a TOML document; file names in it are relative to `folder`.
 
     Raises:
-        SettingsError: a key is unknown, a value can't be used, or they don't go together.
+        ConfigurationError: with everything that is wrong.
     """
-    reader = _Reader(document, "")
-    settings = Settings()
-    tls = reader.table("tls")
-    capacity = reader.table("capacity")
-    limits = reader.table("limits")
-    result = Settings(
-        listen=_address(reader.text("listen", "127.0.0.1:6653"), "listen"),
-        api=settings.api,
-        tls=_tls(tls, folder),
-        callers=frozenset(_caller(uri) for uri in reader.texts("callers")),
-        store=_store(reader.text("store", settings.store), folder),
-        policy=_policy(reader, capacity, limits),
+    told = FORM.read(document, folder)
+    _, host, port = _where(told.api, told.tls)
+    return Settings(
+        listen=Address(*parse_listen(told.listen)),
+        api=Address(host, port),
+        tls=told.tls,
+        callers=frozenset(map(Caller.parse, told.callers)),
+        store=_stored(told.store, folder),
+        policy=Policy(
+            guard=replace(Guard(), best_effort=told.best_effort),
+            ranges=Ranges(tags=told.limits.tags, meters=told.limits.meters),
+            capacities=Capacities(
+                told.capacity.default,
+                {_place(key): rate for key, rate in told.capacity.ports.items()},
+            ),
+            wait_s=told.wait_s,
+            retry_s=told.retry_s,
+            audit_s=told.audit_s,
+        ),
     )
-    api = reader.text("api", ("https" if result.tls else "http") + "://127.0.0.1:8643")
-    for part in (reader, tls, capacity, limits):
-        part.finish()
-    scheme, _, place = api.partition("://")
-    if scheme not in ("http", "https"):
-        raise SettingsError("api: http://HOST:PORT or https://HOST:PORT is wanted")
-    return _checked(result, scheme, _address(place.removesuffix("/RPC2").rstrip("/"), "api"))
 
 
 def obstacles(settings: Settings) -> list[str]:
@@ -174,132 +302,14 @@ def obstacles(settings: Settings) -> list[str]:
     return found
 
 
-def _checked(settings: Settings, scheme: str, api: Address) -> Settings:
-    if (scheme == "https") != (settings.tls is not None):
-        raise SettingsError("api: https needs [tls], and [tls] https")
-    if scheme == "http" and not is_loopback(api.host):
-        raise SettingsError("api: plain http is for loopback only; use https and [tls]")
-    if scheme == "https" and not settings.callers:
-        raise SettingsError("callers: over https, say who may call")
-    return replace(settings, api=api)
-
-
-def _policy(reader: _Reader, capacity: _Reader, limits: _Reader) -> Policy:
-    policy = Policy()
-    ports = capacity.table("ports")
-    links = {_place(key): ports.number(key, 0.0) for key in ports.keys}
-    ports.finish()
-    best_effort = reader.number("best_effort", Guard().best_effort)
-    if not 1e3 <= best_effort <= MAX_BANDWIDTH:
-        raise SettingsError("best_effort: 1e3 to 4e12 bit/s are possible")
-    return Policy(
-        guard=replace(Guard(), best_effort=best_effort),
-        ranges=Ranges(
-            tags=limits.span("tags", Ranges().tags, MAX_VLAN),
-            meters=limits.span("meters", Ranges().meters, 0xFFFF0000),
-        ),
-        capacities=Capacities(capacity.number("default", 0.0), links),
-        wait_s=reader.number("wait_s", policy.wait_s),
-        retry_s=reader.number("retry_s", policy.retry_s),
-        audit_s=reader.number("audit_s", policy.audit_s),
-    )
-
-
-class _Reader:
-    """One table of the document; knows which keys were asked for, so that others are errors."""
-
-    def __init__(self, table: Mapping[str, Any], where: str) -> None:
-        self._table = table
-        self._where = where
-        self._asked: set[str] = set()
-
-    @property
-    def keys(self) -> Sequence[str]:
-        return list(self._table)
-
-    def text(self, key: str, default: str) -> str:
-        value = self._get(key, default)
-        if not isinstance(value, str):
-            raise SettingsError(f"{self._where}{key}: a string is wanted")
-        return value
-
-    def texts(self, key: str) -> Sequence[str]:
-        value = self._get(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise SettingsError(f"{self._where}{key}: a list of strings is wanted")
-        return value
-
-    def number(self, key: str, default: float) -> float:
-        value = self._get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
-            raise SettingsError(f"{self._where}{key}: a number from 0 to {_MOST:g} is wanted")
-        return float(value)
-
-    def span(self, key: str, default: tuple[int, int], highest: int) -> tuple[int, int]:
-        match self._get(key, list(default)):
-            case [int(first), int(last)] if 1 <= first <= last <= highest:
-                return first, last
-        raise SettingsError(f"{self._where}{key}: [first, last] within 1 to {highest} is wanted")
-
-    def table(self, key: str) -> _Reader:
-        value = self._get(key, {})
-        if not isinstance(value, dict):
-            raise SettingsError(f"{self._where}{key}: a table is wanted")
-        return _Reader(value, f"{self._where}{key}.")
-
-    def finish(self) -> None:
-        if unknown := sorted(set(self._table) - self._asked):
-            raise SettingsError(f"unknown: {', '.join(self._where + key for key in unknown)}")
-
-    def _get(self, key: str, default: Any) -> Any:
-        self._asked.add(key)
-        return self._table.get(key, default)
-
-    @property
-    def given(self) -> bool:
-        return bool(self._table)
-
-
-def _read(path: Path) -> dict[str, Any]:
+def _load(path: Path, options: Mapping[str, Any]) -> Settings:
     try:
-        return read_toml(path)
+        return settings_of({**read_toml(path), **options}, path.parent)
     except ConfigurationError as exc:
-        raise SettingsError(f"{path}: {exc}") from exc
+        raise exc.within(path) from exc
 
 
-def _address(text: str, where: str) -> Address:
-    try:
-        return Address(*parse_listen(text))
-    except ConfigurationError as exc:
-        raise SettingsError(f"{where}: {exc}") from exc
-
-
-def _tls(reader: _Reader, folder: Path) -> TlsFiles | None:
-    if not reader.given:
-        return None
-    names = {key: reader.text(key, "") for key in ("ca", "cert", "key")}
-    if missing := [key for key, name in names.items() if not name]:
-        raise SettingsError(f"tls.{missing[0]}: a file is wanted")
-    return TlsFiles(**{key: folder / name for key, name in names.items()})
-
-
-def _caller(uri: str) -> Caller:
-    try:
-        return Caller.parse(uri)
-    except ValueError as exc:
-        raise SettingsError(f"callers: {exc}") from exc
-
-
-def _store(url: str, folder: Path) -> str:
+def _stored(url: str, folder: Path) -> str:
     if url == "memory:":
         return url
-    if not url.startswith("sqlite:///") or url == "sqlite:///":
-        raise SettingsError("store: sqlite:///FILE is wanted")
-    return f"sqlite:///{folder / url.removeprefix('sqlite:///')}"
-
-
-def _place(key: str) -> tuple[Dpid, PortRef]:
-    dpid, _, port = key.partition(":")
-    if not _DPID.fullmatch(dpid) or not port or not port.isascii():
-        raise SettingsError(f"capacity.ports: {key!r} is no DPID:PORT")
-    return Dpid(dpid.lower()), int(port) if port.isdecimal() else port
+    return f"sqlite:///{beside(folder, url.removeprefix('sqlite:///'))}"

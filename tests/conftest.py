@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
+from fakes import databases, world
 
 OVS_CTL = "/usr/share/openvswitch/scripts/ovs-ctl"
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -65,13 +66,27 @@ def need() -> Callable[[str], str]:
     return find
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--store`: what the roles under test keep their state in."""
+    parser.addoption("--store", choices=databases.KINDS, default="sqlite", help="default: sqlite")
+
+
 @pytest.fixture(scope="session")
-def other_store() -> str:
-    """The URL of an empty PostgreSQL or MariaDB database, which only its owner can name."""
-    url = os.environ.get("CLOUDNET_TEST_STORE", "")
-    if not url:
-        lacks("CLOUDNET_TEST_STORE names no database")
-    return url
+def database_server(request: pytest.FixtureRequest) -> Iterator[databases.Databases]:
+    """Where databases come from; a server is started where `--store` names one."""
+    try:
+        with databases.serving(request.config.getoption("--store")) as found:
+            world.databases = found
+            yield found
+    except LookupError as exc:
+        lacks(str(exc))
+
+
+@pytest.fixture
+def stores(database_server: databases.Databases) -> Iterator[databases.Databases]:
+    """As `database_server`; what a test was given ends with it."""
+    yield database_server
+    database_server.forget()
 
 
 def ovs_runs() -> bool:

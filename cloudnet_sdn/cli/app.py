@@ -68,6 +68,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "agent": Entry("processes:agent", "The agent of one host."),
         "pki": Entry("pki:pki", "Certificate authorities and certificates."),
         "db": Entry("db:db", "The store's schema."),
+        "check-config": Entry("configurations:check_config", "Check a process's configuration."),
     },
 }
 

@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from cloudnet_sdn.wire.configuration import (
-    ConfigurationError,
     is_loopback,
     listening_troubles,
-    parse_listen,
     parse_url,
     tls_trouble,
 )
 from cloudnet_sdn.wire.identity import Caller
-from mip import objectives
 from rdl.vocabulary import ID, INTERFACE, VLAN_MAX, VLAN_MIN
 
-if TYPE_CHECKING:  # it asks for `contradictions` itself
-    from cloudnet_sdn.model.settings import Grant, Listen, Settings
+if TYPE_CHECKING:  # it names the rules itself
+    from cloudnet_sdn.model.settings import (
+        ControllerSettings,
+        Grant,
+        Leases,
+        Listen,
+        Provider,
+        RoleKind,
+        Settings,
+        TagSettings,
+        Transit,
+    )
     from cloudnet_sdn.wire.tls import TlsFiles
 
+PROVIDERS_OWN = ("agents", "controller", "substrate")
+"""Keys of a PIP's file alone."""
+
+BROKERS_OWN = ("pip", "transit")
+"""Keys of a VNP's file alone."""
+
 _TRANSIT = "/link/transit"
-_PAUSES = ("inventory_s", "margin_s", "quarantine_s")
-"""Of `[timing]`, what may be 0."""
-
-
-def contradictions(settings: Settings) -> list[str]:
-    """Everything that is wrong with values that are of the right kinds. Pure."""
-    return [
-        *_names(settings),
-        *_kinds(settings),
-        *_places(settings),
-        *_amounts(settings),
-        *_pairs(settings),
-        *_grants(settings.grant),
-    ]
 
 
 def obstacles(settings: Settings) -> list[str]:
@@ -48,132 +47,130 @@ def obstacles(settings: Settings) -> list[str]:
     return found + listening_troubles(places)
 
 
-def _names(settings: Settings) -> Iterator[str]:
-    """Names stand in certificates and as ids in graphs."""
-    for key, kind, name in (
-        ("name", "role", settings.name),
-        *((f"operators[{n}]", "operator", o) for n, o in enumerate(settings.operators)),
-        *((f"pip[{n}].name", "role", p.name) for n, p in enumerate(settings.pip)),
+def _kinds(kind: RoleKind, document: Mapping[str, Any]) -> Iterator[str]:
+    for name, foreign, instead in (
+        ("vnp", PROVIDERS_OWN, "a VNP has none: its substrate is what its providers offer"),
+        ("pip", BROKERS_OWN, "a PIP has none: its substrate is its own"),
     ):
-        try:
-            Caller.parse(f"cloudnet:{kind}:{name}")
-        except ValueError:
-            yield f"{key}: {name[:80]!r} is no name: 1 to 63 letters, digits and . _ @ -"
-            continue
-        if kind == "role" and not ID.fullmatch(name):
-            yield f"{key}: {name[:80]!r} is no id of an element: 1 to 63 of A-Z a-z 0-9 _ -"
-    if not settings.currency:
-        yield "currency: it is empty"
-    if settings.objective not in objectives.names():
-        known = ", ".join(objectives.names())
-        yield f"objective: {settings.objective[:80]!r} is none of {known}"
+        if kind == name:
+            yield from (f"{key}: {instead}" for key in foreign if document.get(key))
 
 
-def _kinds(settings: Settings) -> Iterator[str]:
-    if settings.kind == "vnp" and (settings.agents or settings.controller):
-        yield "agents, controller: a VNP has none"
-    if settings.kind == "vnp" and settings.substrate:
-        yield "substrate: a VNP's is what its providers offer"
-    if settings.kind == "pip" and (settings.pip or settings.transit):
-        yield "pip, transit: a PIP has none"
+def _serving(api: Listen) -> Iterator[str]:
+    if api.tls is None and not is_loopback(api.host):
+        text = f"plain HTTP is served on loopback alone, not on {api.host}; tls is missing"
+        yield f"api.listen: {text}"
 
 
-def _places(settings: Settings) -> Iterator[str]:
-    """Where it listens, and where those are that it calls."""
-    for key, listen in _listens(settings):
-        try:
-            host, _ = parse_listen(listen.listen)
-        except ConfigurationError as exc:
-            yield f"{key}.listen: {exc}"
-            continue
-        if key == "api" and listen.tls is None and not is_loopback(host):
-            text = f"plain HTTP is served on loopback alone, not on {host}; tls is missing"
-            yield f"api.listen: {text}"
-    if settings.console and not (settings.console.tls or settings.api.tls):
+def _consoles(api: Listen, console: Listen | None) -> Iterator[str]:
+    if console is not None and not (console.tls or api.tls):
         yield "console.tls: missing: consoles are served over TLS alone"
-    for key, url, tls, wanted in _urls(settings):
-        try:
-            scheme, host, _ = parse_url(url)
-        except ConfigurationError as exc:
-            yield f"{key}: {exc}"
-            continue
-        if scheme == "https" and tls is None:
-            yield f"{key}: https needs {wanted}: the files of TLS to call with"
 
 
-def _urls(settings: Settings) -> Iterator[tuple[str, str, TlsFiles | None, str]]:
-    """Key, URL, files to call with, and where those would be told."""
-    for element, url in settings.agents.items():
-        yield f"agents.{element}", url, settings.internal, "[internal]"
-    if settings.controller is not None:
-        yield "controller.url", settings.controller.url, settings.internal, "[internal]"
-    for number, provider in enumerate(settings.pip):
-        tls = provider.tls or settings.api.tls
-        yield f"pip[{number}].url", provider.url, tls, f"tls in pip[{number}] or [api]"
+def _agents(agents: Mapping[str, str], internal: TlsFiles | None) -> Iterator[str]:
+    for element, url in agents.items():
+        yield from _calling(f"agents.{element}", url, internal, "[internal]")
 
 
-def _amounts(settings: Settings) -> Iterator[str]:
-    leases, timing = settings.leases, settings.timing
-    for name in ("default_h", "longest_h"):
-        if not getattr(leases, name) > 0:
-            yield f"leases.{name}: more than 0 hours are wanted"
-    for name in settings.quota.__dataclass_fields__:
-        if getattr(settings.quota, name) < 0:
-            yield f"quota.{name}: a number from 0 is wanted (0 is without limit)"
-    for name in ("workers", "memory_mib"):
-        if getattr(settings.solver, name) < 0:
-            yield f"solver.{name}: a whole number from 0 is wanted (0 is by the machine)"
-    for name in timing.__dataclass_fields__:
-        if name not in _PAUSES and not getattr(timing, name) > 0:
-            yield f"timing.{name}: more than 0 seconds are wanted"
-    vlans = settings.vlans
+def _controller(controller: ControllerSettings | None, internal: TlsFiles | None) -> Iterator[str]:
+    if controller is not None:
+        yield from _calling("controller.url", controller.url, internal, "[internal]")
+
+
+def _providers(pip: tuple[Provider, ...], api: Listen) -> Iterator[str]:
+    for number, provider in enumerate(pip):
+        tls = provider.tls or api.tls
+        yield from _calling(
+            f"pip[{number}].url", provider.url, tls, f"tls in pip[{number}] or [api]"
+        )
+
+
+def _calling(key: str, url: str, tls: TlsFiles | None, where: str) -> Iterator[str]:
+    """What is wrong with calling a peer; `where` its files would be told."""
+    if parse_url(url).scheme == "https" and tls is None:
+        yield f"{key}: https needs {where}: the files of TLS to call with"
+
+
+def _leases(leases: Leases) -> Iterator[str]:
+    if leases.default_h > leases.longest_h:
+        text = f"{leases.default_h:g} hours are more than longest_h, {leases.longest_h:g}"
+        yield f"leases.default_h: {text}"
+
+
+def _vlans(vlans: TagSettings) -> Iterator[str]:
     if not VLAN_MIN <= vlans.min <= vlans.max <= VLAN_MAX:
         yield f"vlans: min to max is wanted within {VLAN_MIN} to {VLAN_MAX}"
     if any(not 0 <= tag <= VLAN_MAX + 1 for tag in vlans.reserved):
         yield f"vlans.reserved: tags from 0 to {VLAN_MAX + 1} are wanted"
 
 
-def _pairs(settings: Settings) -> Iterator[str]:
-    providers = [p.name for p in settings.pip]
-    if len(set(providers)) != len(providers):
-        yield "pip: a name occurs twice"
-    yield from (f"transit: {t} is told twice" for t in _repeated(t.id for t in settings.transit))
-    ends = _repeated(end for t in settings.transit for end in t.ends)
+def _names(pip: tuple[Provider, ...]) -> Iterator[str]:
+    yield from (f"pip: {name} occurs twice" for name in _repeated(p.name for p in pip))
+
+
+def _transits(pip: tuple[Provider, ...], transit: tuple[Transit, ...]) -> Iterator[str]:
+    providers = {p.name for p in pip}
+    yield from (f"transit: {t} is told twice" for t in _repeated(t.id for t in transit))
+    ends = _repeated(end for t in transit for end in t.ends)
     yield from (f"transit: {end} is the end of two" for end in ends)
-    for transit in settings.transit:
-        key = f"transit.{transit.id[:80]}"
-        if not ID.fullmatch(transit.id):
+    for one in transit:
+        key = f"transit.{one.id[:80]}"
+        if not ID.fullmatch(one.id):
             yield f"{key}: this is no id: 1 to 63 of A-Z a-z 0-9 _ -"
-        if transit.type != _TRANSIT and not transit.type.startswith(f"{_TRANSIT}/"):
-            yield f"{key}.type: {_TRANSIT} or a type below it is wanted, not {transit.type[:80]!r}"
-        if len(transit.ends) != 2:
+        if one.type != _TRANSIT and not one.type.startswith(f"{_TRANSIT}/"):
+            yield f"{key}.type: {_TRANSIT} or a type below it is wanted, not {one.type[:80]!r}"
+        if len(one.ends) != 2:
             yield f"{key}: it has two ends"
-        for end in transit.ends:
+        for end in one.ends:
             if end.partition(".")[0] not in providers:
                 yield f"{key}: {end[:80]} is at no provider of ours"
             elif not INTERFACE.fullmatch(end):
                 yield f"{key}: {end[:80]!r} is no end point: PROVIDER.NAME"
 
 
-def _grants(grants: tuple[Grant, ...]) -> Iterator[str]:
-    for number, grant in enumerate(grants):
+def _grants(grant: tuple[Grant, ...]) -> Iterator[str]:
+    for number, one in enumerate(grant):
         key = f"grant {number + 1}"
         try:
-            Caller.parse(grant.caller)
+            Caller.parse(one.caller)
         except ValueError as exc:
             yield f"{key}: caller: {exc}"
-        if not (ID.fullmatch(grant.endpoint) or INTERFACE.fullmatch(grant.endpoint)):
-            yield f"{key}: endpoint: {grant.endpoint[:80]!r} is no end point: NAME or ELEMENT.NAME"
-        if not VLAN_MIN <= grant.vlan.min <= grant.vlan.max <= VLAN_MAX:
+        if not (ID.fullmatch(one.endpoint) or INTERFACE.fullmatch(one.endpoint)):
+            yield f"{key}: endpoint: {one.endpoint[:80]!r} is no end point: NAME or ELEMENT.NAME"
+        if not VLAN_MIN <= one.vlan.min <= one.vlan.max <= VLAN_MAX:
             yield f"{key}: vlan: a range within {VLAN_MIN} to {VLAN_MAX} is wanted"
-        yield from (
-            f"{key}: its tags overlap with those of {other.caller}"
-            for other in grants[:number]
-            if other.endpoint == grant.endpoint
-            and other.caller != grant.caller
-            and other.vlan.min <= grant.vlan.max
-            and grant.vlan.min <= other.vlan.max
-        )
+        for before, other in enumerate(grant[:number]):
+            if not _may_be_one(one.endpoint, other.endpoint):
+                continue
+            if one.caller == other.caller:
+                text = f"{one.caller} has a range at {other.endpoint} by grant {before + 1}"
+                yield f"{key}: {text}; one range of a caller at an end point is taken"
+            elif other.vlan.min <= one.vlan.max and one.vlan.min <= other.vlan.max:
+                text = f"its tags overlap with those of {other.caller} at {other.endpoint}"
+                yield f"{key}: {text} (grant {before + 1})"
+
+
+def _may_be_one(one: str, other: str) -> bool:
+    """Whether two names may stand for one end point: `t1` stands for `tbr1.t1`, too."""
+    if "." in one and "." in other:
+        return one == other
+    return one.rpartition(".")[2] == other.rpartition(".")[2]
+
+
+RULES = (
+    _kinds,
+    _serving,
+    _consoles,
+    _agents,
+    _controller,
+    _providers,
+    _leases,
+    _vlans,
+    _names,
+    _transits,
+    _grants,
+)
+"""What must hold between the values of a role's configuration."""
 
 
 def _listens(settings: Settings) -> Iterator[tuple[str, Listen]]:

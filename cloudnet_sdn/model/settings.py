@@ -5,37 +5,61 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cloudnet_sdn.model.checking import contradictions
-from cloudnet_sdn.wire.configuration import ConfigurationError, parse_listen, read_toml
+from pydantic import AfterValidator
+
+from cloudnet_sdn.model.checking import BROKERS_OWN, PROVIDERS_OWN, RULES
+from cloudnet_sdn.wire.configuration import ConfigurationError, parse_listen
+from cloudnet_sdn.wire.fields import Amount, Count, Duration, Flag, ListenText, Pause, Url, Whole
+from cloudnet_sdn.wire.files import File
+from cloudnet_sdn.wire.identity import Caller
+from cloudnet_sdn.wire.reading import Form
 from cloudnet_sdn.wire.tls import TlsFiles
+from mip import objectives
+from rdl.vocabulary import ID
 
-MOST = 1e6
-"""No number of seconds or hours in a configuration means more."""
+SettingsError = ConfigurationError
+"""The configuration can't be taken; says the key, what is wrong, and of a file its name."""
 
 
-class SettingsError(ValueError):
-    """The configuration can't be taken; says the file, the key and what is wrong.
+def _operator(name: str) -> str:
+    """Names stand in certificates."""
+    try:
+        Caller.parse(f"cloudnet:operator:{name}")
+    except ValueError as exc:
+        text = f"{name[:80]!r} is no name: 1 to 63 letters, digits and . _ @ -"
+        raise SettingsError(text) from exc
+    return name
 
-    Attributes:
-        problems: everything that is wrong, each with its key.
-    """
 
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+def _role(name: str) -> str:
+    """A role's name is an element's id in its brokers' graphs besides."""
+    if not ID.fullmatch(_operator(name)):
+        raise SettingsError(f"{name[:80]!r} is no id of an element: 1 to 63 of A-Z a-z 0-9 _ -")
+    return name
 
-    def within(self, file: Path) -> SettingsError:
-        """The same, said of a file."""
-        return SettingsError(*(f"{file}: {problem}" for problem in self.problems))
+
+def _objective(name: str) -> str:
+    if name not in objectives.names():
+        raise SettingsError(f"{name[:80]!r} is none of {', '.join(objectives.names())}")
+    return name
+
+
+def _currency(name: str) -> str:
+    if not name:
+        raise SettingsError("it is empty")
+    return name
+
+
+RoleName = Annotated[str, AfterValidator(_role)]
+OperatorName = Annotated[str, AfterValidator(_operator)]
+Objective = Annotated[str, AfterValidator(_objective)]
+Currency = Annotated[str, AfterValidator(_currency)]
 
 
 class RoleKind(enum.StrEnum):
@@ -54,7 +78,7 @@ class Listen:
         tls: this end's files; without them plain HTTP, on loopback alone.
     """
 
-    listen: str
+    listen: ListenText
     tls: TlsFiles | None = None
 
     @property
@@ -79,22 +103,22 @@ class StoreSettings:
 class SubstrateSettings:
     """The RDL document that is loaded at start when it differs from what was loaded last."""
 
-    file: Path
+    file: File
 
 
 @dataclass(frozen=True)
 class ControllerSettings:
     """The VLink controller's XML-RPC URL."""
 
-    url: str
+    url: Url
 
 
 @dataclass(frozen=True)
 class TagRange:
     """Tags `min` to `max`, both included."""
 
-    min: int
-    max: int
+    min: Whole
+    max: Whole
 
     def __contains__(self, tag: object) -> bool:
         return isinstance(tag, int) and self.min <= tag <= self.max
@@ -104,9 +128,9 @@ class TagRange:
 class TagSettings:
     """Which VLAN tags the role gives out inside its substrate; 0, 1 and 4095 never."""
 
-    min: int = 2
-    max: int = 4094
-    reserved: tuple[int, ...] = ()
+    min: Whole = 2
+    max: Whole = 4094
+    reserved: tuple[Whole, ...] = ()
 
     def allowed(self, tag: int) -> bool:
         """Whether the role may pick `tag` itself."""
@@ -138,8 +162,8 @@ class Provider:
         tls: the files to call it with; those of `[api]` where absent.
     """
 
-    name: str
-    url: str
+    name: RoleName
+    url: Url
     tls: TlsFiles | None = None
 
 
@@ -156,8 +180,8 @@ class Transit:
 class Leases:
     """How long a lease lasts that doesn't say, and at most; hours."""
 
-    default_h: float = 24.0
-    longest_h: float = 24.0 * 30
+    default_h: Duration = 24.0
+    longest_h: Duration = 24.0 * 30
 
 
 @dataclass(frozen=True)
@@ -178,17 +202,17 @@ class Quota:
         stored_mib: of documents that are kept for one caller.
     """
 
-    cloudnets: int = 0
-    vnodes: int = 2_000
-    vlinks: int = 10_000
-    total_vnodes: int = 0
-    total_vlinks: int = 0
-    cpu: float = 0.0
-    memory_gib: float = 0.0
-    storage_gib: float = 0.0
-    bandwidth_mbps: float = 0.0
-    refusals: int = 0
-    stored_mib: float = 0.0
+    cloudnets: Count = 0
+    vnodes: Count = 2_000
+    vlinks: Count = 10_000
+    total_vnodes: Count = 0
+    total_vlinks: Count = 0
+    cpu: Amount = 0.0
+    memory_gib: Amount = 0.0
+    storage_gib: Amount = 0.0
+    bandwidth_mbps: Amount = 0.0
+    refusals: Count = 0
+    stored_mib: Amount = 0.0
 
 
 @dataclass(frozen=True)
@@ -204,9 +228,9 @@ class Heal:
         every_s: how soon the same CloudNet is tried again.
     """
 
-    enabled: bool = False
-    after_s: float = 120.0
-    every_s: float = 300.0
+    enabled: Flag = False
+    after_s: Pause = 120.0
+    every_s: Duration = 300.0
 
 
 @dataclass(frozen=True)
@@ -221,10 +245,10 @@ class Keep:
         audit_d: days: who asked for what.
     """
 
-    released_d: float = 90.0
-    refused_h: float = 24.0
-    events_d: float = 90.0
-    audit_d: float = 365.0
+    released_d: Pause = 90.0
+    refused_h: Pause = 24.0
+    events_d: Pause = 90.0
+    audit_d: Pause = 365.0
 
 
 @dataclass(frozen=True)
@@ -245,17 +269,17 @@ class Timing:
         quarantine_s: how long a left-over of a CloudNet that is gone stays before it is removed.
     """
 
-    tick_s: float = 0.5
-    inventory_s: float = 5.0
-    shell_s: float = 30.0
-    peer_s: float = 8.0
-    hold_try_s: float = 6.0
-    clean_s: float = 5.0
-    confirm_s: float = 50.0
-    solve_s: float = 30.0
-    retry_longest_s: float = 30.0
-    margin_s: float = 15.0
-    quarantine_s: float = 60.0
+    tick_s: Duration = 0.5
+    inventory_s: Pause = 5.0
+    shell_s: Duration = 30.0
+    peer_s: Duration = 8.0
+    hold_try_s: Duration = 6.0
+    clean_s: Duration = 5.0
+    confirm_s: Duration = 50.0
+    solve_s: Duration = 30.0
+    retry_longest_s: Duration = 30.0
+    margin_s: Pause = 15.0
+    quarantine_s: Pause = 60.0
 
     def look_s(self, kind: RoleKind) -> float:
         """How long a look may take: a provider's less than the broker waits that asks it."""
@@ -272,8 +296,8 @@ class SolverSettings:
             machine's memory.
     """
 
-    workers: int = 0
-    memory_mib: int = 0
+    workers: Count = 0
+    memory_mib: Count = 0
 
 
 @dataclass(frozen=True)
@@ -297,27 +321,30 @@ class Settings:
         operators: names of the operators who may use `operator.*`.
         currency: of prices, where the substrate doesn't say.
         objective: what the mapping minimises.
+        leases: how long leases last.
+        quota: what callers may ask for.
+        timing: pauses and limits.
         solver: the processes that solve.
         keep: how long what is over is kept.
         heal: whether CloudNets are mapped anew when what carries them is away.
     """
 
     kind: RoleKind
-    name: str
+    name: RoleName
     api: Listen
     store: StoreSettings
     console: Listen | None = None
     substrate: SubstrateSettings | None = None
     internal: TlsFiles | None = None
-    agents: Mapping[str, str] = field(default_factory=dict)
+    agents: Mapping[str, Url] = field(default_factory=dict)
     controller: ControllerSettings | None = None
     vlans: TagSettings = TagSettings()
     grant: tuple[Grant, ...] = ()
     pip: tuple[Provider, ...] = ()
     transit: tuple[Transit, ...] = ()
-    operators: tuple[str, ...] = ()
-    currency: str = "EUR"
-    objective: str = "cost"
+    operators: tuple[OperatorName, ...] = ()
+    currency: Currency = "EUR"
+    objective: Objective = "cost"
     leases: Leases = Leases()
     quota: Quota = Quota()
     timing: Timing = Timing()
@@ -332,12 +359,7 @@ def load(path: Path) -> Settings:
     Raises:
         SettingsError: it can't be read or taken.
     """
-    try:
-        return parse(read_toml(path), path.resolve().parent)
-    except SettingsError as exc:
-        raise exc.within(path) from exc
-    except ConfigurationError as exc:
-        raise SettingsError(f"{path}: {exc}") from exc
+    return PIP.load(path)
 
 
 def parse(table: Mapping[str, Any], base: Path) -> Settings:
@@ -346,74 +368,11 @@ def parse(table: Mapping[str, Any], base: Path) -> Settings:
     Raises:
         SettingsError: unknown or missing keys, values of the wrong kind, what doesn't fit.
     """
-    settings: Settings = _record(Settings, table, "", base)
-    if problems := contradictions(settings):
-        raise SettingsError(*problems)
-    return settings
+    return PIP.read(table, base)
 
 
-def _record(kind: Any, table: Any, where: str, base: Path) -> Any:
-    if not isinstance(table, Mapping):
-        raise SettingsError(f"{where}: a table is wanted")
-    hints = typing.get_type_hints(kind)
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    known = ", ".join(fields)
-    problems = [
-        f"{_path(where, name)}: unknown key; there are {known}"
-        for name in sorted(set(table) - set(fields))
-    ]
-    values = {}
-    for name, spec in fields.items():
-        if name in table:
-            try:
-                values[name] = _value(hints[name], table[name], _path(where, name), base)
-            except SettingsError as exc:
-                problems += exc.problems
-        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
-            problems.append(f"{_path(where, name)}: missing")
-    if problems:
-        raise SettingsError(*problems)
-    return kind(**values)
+PIP = Form(Settings, RULES, fixed={"kind": "pip"}, hidden=frozenset(BROKERS_OWN))
+"""A provider's configuration."""
 
-
-def _path(where: str, name: str) -> str:
-    return f"{where}.{name}" if where else name
-
-
-def _value(kind: Any, value: Any, where: str, base: Path) -> Any:
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        return _value(next(a for a in args if a is not type(None)), value, where, base)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise SettingsError(f"{where}: a list is wanted")
-        return tuple(_value(args[0], v, f"{where}[{n}]", base) for n, v in enumerate(value))
-    if origin is Mapping:
-        if not isinstance(value, Mapping):
-            raise SettingsError(f"{where}: a table is wanted")
-        return {k: _value(args[1], v, _path(where, k), base) for k, v in value.items()}
-    if dataclasses.is_dataclass(kind):
-        return _record(kind, value, where, base)
-    return _scalar(kind, value, where, base)
-
-
-def _scalar(kind: Any, value: Any, where: str, base: Path) -> Any:
-    if kind is Path and isinstance(value, str) and "\0" not in value:
-        return base / value
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return _number(value, where)
-    if issubclass(kind, enum.StrEnum) and isinstance(value, str):
-        if value not in set(kind):
-            raise SettingsError(f"{where}: {value!r} is none of {', '.join(kind)}")
-        return kind(value)
-    if type(value) is kind:
-        return value
-    wanted = {str: "text", int: "a whole number", bool: "true or false", Path: "a path"}
-    raise SettingsError(f"{where}: {wanted.get(kind, 'a number')} is wanted, not {value!r}")
-
-
-def _number(value: float, where: str) -> float:
-    if not 0 <= value <= MOST:
-        said = str(value)[:40]
-        raise SettingsError(f"{where}: a number from 0 to {MOST:g} is wanted, not {said}")
-    return float(value)
+VNP = Form(Settings, RULES, fixed={"kind": "vnp"}, hidden=frozenset(PROVIDERS_OWN))
+"""A broker's configuration. A role's kind is a key of its file, so both read either."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from cloudnet_sdn.ports import Refused, Transient
+from cloudnet_sdn.model.settings import Timing
+from cloudnet_sdn.ports import Refused, Rpc, Transient
 from cloudnet_sdn.wire.faults import (
     BadRequest,
     CloudnetError,
@@ -31,6 +33,22 @@ About = Callable[[str], Reason | None]
 
 def unknown(_: str) -> None:
     """Of no member anything in particular."""
+
+
+class Peer:
+    """A shell's methods, with the limits of the two things that are asked of it."""
+
+    def __init__(self, rpc: Rpc, timing: Timing) -> None:
+        self._rpc = rpc
+        self._timing = timing
+
+    def do(self, method: str, *args: Any) -> Any:
+        """Have it bring something about; it may take its time."""
+        return self._rpc.call(method, *args, timeout_s=self._timing.shell_s)
+
+    def look(self, method: str, *args: Any) -> Any:
+        """Ask what there is; somebody waits for the answer."""
+        return self._rpc.call(method, *args, timeout_s=self._timing.peer_s)
 
 
 @contextlib.contextmanager

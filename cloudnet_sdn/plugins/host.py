@@ -48,7 +48,7 @@ class HostPlugin:
     def make(self, task: Task) -> Json:
         """Have the VNode and its ports made; it is stopped."""
         with shell(task.target, task.elements, lambda path: _beyond(task, path)):
-            got = self._agents.call(task.target, "vnode.put", task.spec["key"], task.spec["vnode"])
+            got = self._agents.of(task.target).do("vnode.put", task.spec["key"], task.spec["vnode"])
         return {"state": str(got.get("state", ""))}
 
     def confirm(self, task: Task) -> Json:
@@ -72,13 +72,13 @@ class HostPlugin:
         if old.confirmed and not task.applied:
             return None
         with shell(task.target, task.elements):
-            self._agents.call(old.target, "vnode.put", old.spec["key"], old.spec["vnode"])
+            self._agents.of(old.target).do("vnode.put", old.spec["key"], old.spec["vnode"])
         return None
 
     def remove(self, task: Task) -> None:
         """Have the VNode and its ports removed."""
         with shell(task.target, task.elements):
-            self._agents.call(task.target, "vnode.delete", task.spec["key"])
+            self._agents.of(task.target).do("vnode.delete", task.spec["key"])
 
     def observe(self, task: Task) -> Mapping[str, Observation]:
         """The VNode's state, and whether its VLinks have their ports on the host's bridge."""
@@ -88,7 +88,7 @@ class HostPlugin:
         """See `observe`."""
         keys = [task.spec["key"] for task in tasks]
         with shell(target, ()):
-            got = self._agents.call(target, "vnode.get_many", keys)
+            got = self._agents.of(target).look("vnode.get_many", keys)
         return {task.id: _seen(task, got.get(task.spec["key"])) for task in tasks}
 
     def start(self, task: Task, vnodes: Sequence[str]) -> None:
@@ -107,7 +107,7 @@ class HostPlugin:
     def console(self, task: Task, vnode: str) -> str:
         """The agent's single-use console URL."""
         with shell(task.target, (vnode,)):
-            got = self._agents.call(task.target, "vnode.console", task.spec["key"])
+            got = self._agents.of(task.target).do("vnode.console", task.spec["key"])
         url, token = str(got["url"]), str(got.get("token", ""))
         if not token or token in url:
             return url
@@ -120,17 +120,17 @@ class HostPlugin:
     def inventory(self, target: str) -> Collection[str]:
         """The keys of the VNodes on a host."""
         with shell(target, ()):
-            return frozenset(map(str, self._agents.call(target, "vnode.list")))
+            return frozenset(map(str, self._agents.of(target).look("vnode.list")))
 
     def discard(self, target: str, key: str) -> None:
         """Have a VNode removed that no task stands for."""
         with shell(target, ()):
-            self._agents.call(target, "vnode.delete", key)
+            self._agents.of(target).do("vnode.delete", key)
 
     def _power(self, task: Task, vnodes: Sequence[str], method: str, *more: str) -> None:
         with shell(task.target, vnodes):
             try:
-                self._agents.call(task.target, method, task.spec["key"], *more)
+                self._agents.of(task.target).do(method, task.spec["key"], *more)
             except NotFound as exc:
                 raise Transient(f"{task.target}: {exc}") from exc
 

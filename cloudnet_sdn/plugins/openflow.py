@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from cloudnet_sdn.model.settings import Timing
-from cloudnet_sdn.plugins.calls import beyond, shell
+from cloudnet_sdn.plugins.calls import Peer, beyond, shell
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.plugins.sharing import Shared
 from cloudnet_sdn.ports import (
@@ -47,8 +47,7 @@ class OpenFlowPlugin:
     mends = True
 
     def __init__(self, controller: Rpc, *, timing: Timing) -> None:
-        self._controller = controller
-        self._timing = timing
+        self._controller = Peer(controller, timing)
         self._topology: Shared[Any] = Shared(
             lambda: controller.call("topology.get", timeout_s=LOOK_S)
         )
@@ -70,7 +69,7 @@ class OpenFlowPlugin:
     def make(self, task: Task) -> Json:
         """Have the path set up; answers once every switch has confirmed."""
         with shell(TARGET, task.elements, lambda path: _beyond(task, path)):
-            got = self._call("vlinks.put", task.spec["key"], task.spec["vlink"])
+            got = self._controller.do("vlinks.put", task.spec["key"], task.spec["vlink"])
         if got["state"] != "up":
             raise Transient(f"{task.spec['key']} is {got['state']}: {got['reason']}")
         return {"path": got["path"]}
@@ -96,13 +95,13 @@ class OpenFlowPlugin:
         if old.confirmed and not task.applied:
             return None
         with shell(TARGET, task.elements):
-            self._call("vlinks.put", old.spec["key"], old.spec["vlink"])
+            self._controller.do("vlinks.put", old.spec["key"], old.spec["vlink"])
         return None
 
     def remove(self, task: Task) -> None:
         """Have its flows removed."""
         with shell(TARGET, task.elements):
-            got = self._call("vlinks.delete", task.spec["key"])
+            got = self._controller.do("vlinks.delete", task.spec["key"])
         if got["state"] != "gone":
             # A switch that is away may still carry the tags: they aren't free yet.
             raise Transient(f"{task.spec['key']} is {got['state']}: {got['reason']}")
@@ -114,7 +113,7 @@ class OpenFlowPlugin:
     def survey(self, target: str, tasks: Sequence[Task]) -> Mapping[int, Mapping[str, Observation]]:
         """See `observe`."""
         with shell(target, ()):
-            got = self._call("vlinks.get_many", [task.spec["key"] for task in tasks])
+            got = self._controller.look("vlinks.get_many", [task.spec["key"] for task in tasks])
         found = {}
         for task in tasks:
             state = str(got.get(task.spec["key"], {"state": "failed"})["state"])
@@ -125,7 +124,7 @@ class OpenFlowPlugin:
     def check(self, task: Task) -> Mapping[str, Difference]:
         """What the controller finds when it compares the VLink with the switches."""
         with shell(TARGET, task.elements):
-            got = self._call("vlinks.validate", task.spec["key"])
+            got = self._controller.do("vlinks.validate", task.spec["key"])
         found = Difference(bool(got["ok"]), tuple(map(str, got["differences"])))
         return dict.fromkeys(task.elements, found)
 
@@ -141,7 +140,7 @@ class OpenFlowPlugin:
         if not element.type.startswith(TYPES) or not isinstance(dpid, str):
             return ""
         with shell(TARGET, ()):
-            self._call("topology.forget", dpid.lower())
+            self._controller.do("topology.forget", dpid.lower())
         return TARGET
 
     def targets(self) -> Sequence[str]:
@@ -151,17 +150,12 @@ class OpenFlowPlugin:
     def inventory(self, target: str) -> Collection[str]:
         """The keys of the VLinks it keeps."""
         with shell(target, ()):
-            return frozenset(map(str, self._call("vlinks.list")))
+            return frozenset(map(str, self._controller.look("vlinks.list")))
 
     def discard(self, target: str, key: str) -> None:
         """Have a VLink removed that no task stands for."""
         with shell(target, ()):
-            self._call("vlinks.delete", key)
-
-    def _call(self, method: str, *args: Any) -> Any:
-        looks = method in ("vlinks.get_many", "vlinks.list")
-        timeout_s = self._timing.peer_s if looks else self._timing.shell_s
-        return self._controller.call(method, *args, timeout_s=timeout_s)
+            self._controller.do("vlinks.delete", key)
 
 
 def _beyond(task: Task, path: str) -> Reason | None:

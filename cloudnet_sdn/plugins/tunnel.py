@@ -46,8 +46,7 @@ class TunnelPlugin:
     def make(self, task: Task) -> Json:
         """Have the tag admitted."""
         with shell(task.target, task.elements):
-            self._agents.call(
-                task.target,
+            self._agents.of(task.target).do(
                 "tunnel.admit",
                 task.spec["key"],
                 task.spec["tunnel"],
@@ -62,12 +61,12 @@ class TunnelPlugin:
     def remove(self, task: Task) -> None:
         """Have the tag dismissed."""
         with shell(task.target, task.elements):
-            self._agents.call(task.target, "tunnel.dismiss", task.spec["key"])
+            self._agents.of(task.target).do("tunnel.dismiss", task.spec["key"])
 
     def observe(self, task: Task) -> Mapping[str, Observation]:
         """Whether the tunnel is up and lets the tag through."""
         with shell(task.target, task.elements):
-            got = self._agents.call(task.target, "tunnel.status", task.spec["tunnel"])
+            got = self._agents.of(task.target).look("tunnel.status", task.spec["tunnel"])
         if not got["up"]:
             seen = Observation("degraded", "the transit is down")
         elif task.spec["vlan"] not in got["tags"]:
@@ -83,12 +82,12 @@ class TunnelPlugin:
     def inventory(self, target: str) -> Collection[str]:
         """The keys of what is admitted at a tunnel bridge."""
         with shell(target, ()):
-            return frozenset(map(str, self._agents.call(target, "tunnel.list")))
+            return frozenset(map(str, self._agents.of(target).look("tunnel.list")))
 
     def discard(self, target: str, key: str) -> None:
         """Have a tag dismissed that no task stands for."""
         with shell(target, ()):
-            self._agents.call(target, "tunnel.dismiss", key)
+            self._agents.of(target).do("tunnel.dismiss", key)
 
 
 def _make(context: Context) -> TunnelPlugin | None:

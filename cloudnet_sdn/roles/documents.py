@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 
+from cloudnet_sdn.store.schema import CURRENCY_LONGEST
 from cloudnet_sdn.wire.faults import BadRequest, TooLarge
 from rdl.errors import DocumentError, TooLargeError
 from rdl.graph import Graph, Layer, MappingGraph
+from rdl.language.dump import to_data
 from rdl.language.load import load_graph, load_mapping
 
 
@@ -45,6 +47,11 @@ def parse_underlay(text: str) -> Graph:
         TooLarge: more bytes than are read at all.
     """
     graph = _parsed(text)
+    for element in graph.elements.values():
+        currency = element.features.get("currency")
+        if isinstance(currency, str) and len(currency) > CURRENCY_LONGEST:
+            at_most = f"at most {CURRENCY_LONGEST} characters are kept"
+            raise BadRequest(f"graph: {element.id}: features.currency: {at_most}")
     if graph.layer is not Layer.UNDERLAY:
         raise BadRequest(f"graph:1:1: layer: an underlay is wanted, this is an {graph.layer}")
     return graph
@@ -52,8 +59,24 @@ def parse_underlay(text: str) -> Graph:
 
 def _parsed(text: str) -> Graph:
     try:
-        return load_graph(text, source="graph")
+        graph = load_graph(text, source="graph")
     except TooLargeError as exc:
         raise TooLarge(str(exc)) from exc
     except DocumentError as exc:
         raise BadRequest(str(exc)) from exc
+    # Only an escape could have brought one in, and not every database can keep it.
+    if "\\" in text and _has_nul(to_data(graph)):
+        raise BadRequest("graph: there is a NUL character in a text")
+    return graph
+
+
+def _has_nul(value: object) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case dict():
+            return any(_has_nul(v) for pair in value.items() for v in pair)
+        case list() | tuple() | set() | frozenset():
+            return any(map(_has_nul, value))
+        case _:
+            return False

@@ -23,12 +23,20 @@ from cloudnet_sdn.store import cloudnets, offers
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
+from cloudnet_sdn.wire.exposing import entries, exposed
+from cloudnet_sdn.wire.faults import (
+    BadRequest,
+    Busy,
+    Conflict,
+    Forbidden,
+    Gone,
+    NotFound,
+    PeerAway,
+    TooLarge,
+)
 from cloudnet_sdn.wire.identity import Caller
 from cloudnet_sdn.wire.rpc import Method
 from rdl.language.dump import dump
-
-_OPTIONAL = {"operator.load": 1, "operator.drain": 1}
-"""Methods whose last arguments, the options, may be left out."""
 
 CAPABILITIES = (
     "create",
@@ -77,8 +85,12 @@ class Facade:
 
     # -- negotiation
 
+    @exposed("negotiation.describe")
     def describe(self, _caller: Caller) -> Json:
-        """Who answers, and what it can do."""
+        """Who answers, and what it can do.
+
+        Answers `{role, name, api, rdl, capabilities: [text]}`.
+        """
         capabilities = list(CAPABILITIES)
         if self._settings.console is not None:
             capabilities.append("console")
@@ -90,42 +102,83 @@ class Facade:
             "capabilities": capabilities,
         }
 
+    @exposed("negotiation.substrate", Conflict)
     def substrate(self, caller: Caller) -> str:
-        """RDL of what this role offers, in sums."""
+        """RDL of what this role offers: one element with sums, features and end points.
+
+        Nothing of its inside is named.
+        """
         return dump(self._mapping.shown(caller.uri))
 
+    @exposed("negotiation.request", BadRequest, Conflict, TooLarge, Busy)
     def request(self, caller: Caller, request_id: str, graph: str, options: Json) -> Json:
-        """Stage one (paper, section 5.1)."""
+        """Stage one, creation: embed an overlay graph provisionally, and hold it.
+
+        Answers an offer. The same `request_id` with the same graph answers the same offer, with
+        another graph it is a conflict: a lost answer is resolved by asking again. `options` are
+        `hold_s`, `wait_s`, `until`, `start` and `replaces`; unknown ones are bad.
+        """
         return self._offer(self._negotiation.request(caller, request_id, graph, options))
 
+    @exposed("negotiation.modify", BadRequest, NotFound, Conflict, TooLarge, Busy)
     def modify(
         self, caller: Caller, request_id: str, cloudnet: str, graph: str, options: Json
     ) -> Json:
-        """Stage one of a change."""
+        """Stage one, change: stage a confirmed CloudNet as another graph, and hold the change.
+
+        Answers an offer. Elements match by their ids. Until the offer is confirmed the CloudNet
+        works as it is. `options` as for a creation, and `relocate`.
+        """
         return self._offer(self._negotiation.modify(caller, request_id, cloudnet, graph, options))
 
+    @exposed("negotiation.offer", NotFound)
     def offer(self, caller: Caller, offer: str) -> Json:
-        """An offer as it stands."""
+        """An offer as it stands.
+
+        Answers `{offer, cloudnet, state, expires, expires_in, lease_until, price, currency,
+        reasons: [{element, code, text}], choices: {CONSTRAINT: [value]}, graph}`; `graph` is the
+        OL1 graph in RDL, `price` is per hour.
+        """
         return self._offer(self._access.offer(caller, offer))
 
+    @exposed("negotiation.confirm", NotFound, Conflict, Gone)
     def confirm(self, caller: Caller, offer: str) -> Json:
-        """Stage two."""
+        """Stage two: make what is held permanent.
+
+        Answers the offer. May be repeated.
+        """
         return self._offer(self._negotiation.confirm(caller, offer))
 
+    @exposed("negotiation.cancel", NotFound, Conflict)
     def cancel(self, caller: Caller, offer: str) -> Json:
-        """Give up an offer."""
+        """Stage two: give up what is held.
+
+        Answers the offer. May be repeated.
+        """
         return self._offer(self._negotiation.cancel(caller, offer))
 
+    @exposed("negotiation.release", NotFound)
     def release(self, caller: Caller, cloudnet: str) -> Json:
-        """Give a CloudNet back."""
+        """Give a CloudNet, by id or name, back.
+
+        Answers `{cloudnet, state, expires}` once that is stored. May be repeated.
+        """
         return _stored(self._negotiation.release(caller, cloudnet))
 
+    @exposed("negotiation.renew", BadRequest, NotFound, Conflict, PeerAway)
     def renew(self, caller: Caller, cloudnet: str, until: str) -> Json:
-        """Prolong a lease."""
+        """Prolong the lease until a time (RFC 3339, UTC).
+
+        Answers `{cloudnet, state, expires}`.
+        """
         return _stored(self._negotiation.renew(caller, cloudnet, until))
 
+    @exposed("negotiation.status", NotFound)
     def status(self, caller: Caller, cloudnet: str) -> Json:
-        """A CloudNet as observed."""
+        """A CloudNet as observed, not as wished.
+
+        Answers `{cloudnet, name, state, expires, offer, elements: {ID: {state, reason}}}`.
+        """
         found = self._access.cloudnet(caller, cloudnet)
         sight = self._observing.look(found)
         with self._store.read() as conn:
@@ -134,14 +187,22 @@ class Facade:
         elements = {e: {"state": o.state, "reason": o.reason} for e, o in sight.elements.items()}
         return {**_named(found), "state": sight.state, "offer": offer, "elements": elements}
 
+    @exposed("negotiation.list")
     def listed(self, caller: Caller) -> list[Json]:
-        """The caller's own."""
+        """The caller's own CloudNets.
+
+        Answers a list of what `negotiation.status` answers, without `elements`.
+        """
         found = self._access.listed(caller)
         seen = self._observing.look_at(found)
         return [{**_named(c), "state": s.state} for c, s in zip(found, seen, strict=True)]
 
+    @exposed("negotiation.history", NotFound)
     def history(self, caller: Caller, cloudnet: str) -> list[Json]:
-        """What happened to a CloudNet."""
+        """What happened to a CloudNet; also to one that was released.
+
+        Answers `[{time, element, event, text}]`.
+        """
         found = self._access.cloudnet(caller, cloudnet)
         with self._store.read() as conn:
             events = cloudnets.events(conn, found.id)
@@ -152,61 +213,110 @@ class Facade:
 
     # -- provisioning
 
+    @exposed("provisioning.start", BadRequest, NotFound, Conflict)
     def start(self, caller: Caller, cloudnet: str, vnodes: list[Any]) -> Json:
-        """Boot VNodes."""
+        """Boot VNodes; all, if the list is empty.
+
+        Answers `{cloudnet, state, expires}` once that is stored.
+        """
         return _stored(self._provisioning.start(caller, cloudnet, vnodes))
 
+    @exposed("provisioning.stop", BadRequest, NotFound, Conflict)
     def stop(self, caller: Caller, cloudnet: str, vnodes: list[Any]) -> Json:
-        """Shut VNodes down."""
+        """Shut VNodes down; all, if the list is empty.
+
+        Answers `{cloudnet, state, expires}` once that is stored.
+        """
         return _stored(self._provisioning.stop(caller, cloudnet, vnodes))
 
+    @exposed("provisioning.powercycle", BadRequest, NotFound, Conflict)
     def powercycle(self, caller: Caller, cloudnet: str, vnodes: list[Any]) -> Json:
-        """Stop and start VNodes."""
+        """Stop and start VNodes; all, if the list is empty.
+
+        Answers `{cloudnet, state, expires}` once that is stored.
+        """
         return _stored(self._provisioning.powercycle(caller, cloudnet, vnodes))
 
+    @exposed("provisioning.status", NotFound, PeerAway)
     def vnodes(self, caller: Caller, cloudnet: str) -> Json:
-        """The VNodes' states."""
+        """The VNodes' states.
+
+        Answers `{VNODE: state}`: stopped, starting, running, stopping, migrating, failed, or
+        unknown where what runs it doesn't answer.
+        """
         return dict(self._provisioning.status(caller, cloudnet))
 
+    @exposed("provisioning.console", NotFound, Conflict, PeerAway)
     def console(self, caller: Caller, cloudnet: str, vnode: str) -> Json:
-        """A console's URL."""
+        """A single-use `wss://` URL of a VNode's console.
+
+        Answers `{url, expires}`.
+        """
         grant = self._provisioning.console(caller, cloudnet, vnode)
         return {"url": grant.url, "expires": timestamp(grant.expires)}
 
     # -- operator
 
+    @exposed("operator.substrate", Forbidden, Conflict)
     def full_substrate(self, caller: Caller) -> str:
-        """The substrate in full."""
+        """RDL of the role's own substrate, in full. Operators only."""
         return self._operating.substrate(caller)
 
+    @exposed("operator.load", BadRequest, Forbidden, Conflict, TooLarge)
     def load(self, caller: Caller, graph: str, options: Json | None = None) -> Json:
-        """Put another substrate in force."""
+        """Put another substrate (RDL) in force. Operators only.
+
+        Answers `{revision, breaks: {CLOUDNET: [text]}, mending: [cloudnet]}`. Where it would break
+        CloudNets nothing is done and `revision` is 0, unless `options` have `force`.
+        """
         loaded, mending = self._operating.load(caller, graph, options or {})
         revision = loaded.revision if loaded.done else 0
         return {"revision": revision, "breaks": loaded.by_cloudnet, "mending": mending}
 
+    @exposed("operator.drain", BadRequest, Forbidden, NotFound, Conflict)
     def drain(self, caller: Caller, element: str, options: Json | None = None) -> Json:
-        """Let an element carry nothing new, or nothing at all."""
+        """Let an element carry nothing new; with `options.evacuate` nothing at all. Operators only.
+
+        Answers `{element, drained, evacuating: [cloudnet]}`.
+        """
         moving = self._operating.drain(caller, element, options or {})
         return {"element": element, "drained": True, "evacuating": list(moving)}
 
+    @exposed("operator.forget", Forbidden, NotFound, Conflict)
     def forget(self, caller: Caller, element: str) -> Json:
-        """Wait no more for an element."""
+        """Vouch that an element is gone for good: nothing waits for it. Operators only.
+
+        Answers `{element, forgotten}`.
+        """
         return {"element": element, "forgotten": self._operating.forget(caller, element)}
 
+    @exposed("operator.list", Forbidden)
     def listed_all(self, caller: Caller) -> list[Json]:
-        """Everybody's CloudNets."""
+        """Everybody's CloudNets. Operators only.
+
+        Answers a list of what `negotiation.list` answers, with their `owner`.
+        """
         return [
             {**_named(c), "state": s.state, "owner": c.owner}
             for c, s in self._operating.listed(caller)
         ]
 
+    @exposed("operator.usage", Forbidden, Conflict)
     def usage(self, caller: Caller) -> Json:
-        """Who uses how much of what."""
+        """What there is of each resource, and who has it. Operators only.
+
+        Answers `{ELEMENT: {RESOURCE: {capacity, used, held}}}`.
+        """
         return self._operating.usage(caller)
 
+    @exposed("operator.audit", BadRequest, Forbidden)
     def audit(self, caller: Caller, after: int, limit: int) -> Json:
-        """Who asked for what."""
+        """Who asked for what changes something, after the call numbered `after`. Operators only.
+
+        Answers `{next, calls: [{id, time, caller, method, about, outcome, text}]}`, `limit` (1000)
+        calls at most. `outcome` is `done`, the state that it came to, or `fault CODE`; '' where its
+        process was ended meanwhile.
+        """
         found = self._operating.audit(caller, after, limit)
         calls = [
             {
@@ -224,21 +334,35 @@ class Facade:
 
     # -- what happens
 
+    @exposed("negotiation.events", BadRequest)
     def events(self, caller: Caller, after: int, wait_s: float) -> Json:
-        """The caller's events."""
+        """What happened to the caller's CloudNets since the event numbered `after`.
+
+        Answers `{next, events: [{id, time, cloudnet, element, event, text}]}`; waits at most
+        `wait_s` (25) seconds for the first. 0 is all that is kept.
+        """
         return _events(self._watch.events(caller, after, wait_s))
 
+    @exposed("operator.events", BadRequest, Forbidden)
     def all_events(self, caller: Caller, after: int, wait_s: float) -> Json:
-        """The role's events."""
+        """As `negotiation.events`, of the whole role. Operators only."""
         return _events(self._watch.all_events(caller, after, wait_s))
 
+    @exposed("negotiation.check", NotFound, PeerAway)
     def check(self, caller: Caller, cloudnet: str) -> Json:
-        """Whether VLinks are as they should be."""
+        """Whether VLinks are as they should be: desired, installed and, where it can be, observed.
+
+        Answers `{VLINK: {ok, differences: [text]}}`.
+        """
         found = self._watch.check(caller, cloudnet)
         return {v: {"ok": d.ok, "differences": [*d.texts, *_more(d)]} for v, d in found.items()}
 
+    @exposed("operator.undrain", Forbidden, NotFound, Conflict)
     def undrain(self, caller: Caller, element: str) -> Json:
-        """Let an element carry again."""
+        """Let an element carry again. Operators only.
+
+        Answers `{element, drained}`.
+        """
         self._operating.undrain(caller, element)
         return {"element": element, "drained": False}
 
@@ -268,192 +392,7 @@ class Facade:
 
     def methods(self) -> list[Method]:
         """The table of methods, with calls of those that change something written down."""
-        return self._audit.of(self._methods())
-
-    def _methods(self) -> list[Method]:
-        return [
-            Method(name, call, signature, text, optional=_OPTIONAL.get(name, 0))
-            for name, call, signature, text in (
-                (
-                    "negotiation.describe",
-                    self.describe,
-                    ("struct",),
-                    "Who answers: {role, name, api, rdl, capabilities}.",
-                ),
-                (
-                    "negotiation.substrate",
-                    self.substrate,
-                    ("string",),
-                    "RDL of what this role offers: one element with sums and end points.",
-                ),
-                (
-                    "negotiation.request",
-                    self.request,
-                    ("struct", "string", "string", "struct"),
-                    "Stage one: (request_id, graph, options) is embedded provisionally and held.",
-                ),
-                (
-                    "negotiation.modify",
-                    self.modify,
-                    ("struct", "string", "string", "string", "struct"),
-                    "Stage one of a change: (request_id, cloudnet, graph, options) is held.",
-                ),
-                (
-                    "negotiation.offer",
-                    self.offer,
-                    ("struct", "string"),
-                    "The offer as it stands.",
-                ),
-                (
-                    "negotiation.confirm",
-                    self.confirm,
-                    ("struct", "string"),
-                    "Stage two: make what is held permanent. May be repeated.",
-                ),
-                (
-                    "negotiation.cancel",
-                    self.cancel,
-                    ("struct", "string"),
-                    "Give up what is held. May be repeated.",
-                ),
-                (
-                    "negotiation.release",
-                    self.release,
-                    ("struct", "string"),
-                    "Give a CloudNet (id or name) back: {cloudnet, state, expires}.",
-                ),
-                (
-                    "negotiation.renew",
-                    self.renew,
-                    ("struct", "string", "string"),
-                    "Prolong the lease until a time: {cloudnet, state, expires}.",
-                ),
-                (
-                    "negotiation.status",
-                    self.status,
-                    ("struct", "string"),
-                    "Observed: {cloudnet, name, state, expires, offer, elements}.",
-                ),
-                (
-                    "negotiation.list",
-                    self.listed,
-                    ("array",),
-                    "The caller's CloudNets, as status without elements.",
-                ),
-                (
-                    "negotiation.history",
-                    self.history,
-                    ("array", "string"),
-                    "What happened to a CloudNet: [{time, element, event, text}].",
-                ),
-                (
-                    "provisioning.start",
-                    self.start,
-                    ("struct", "string", "array"),
-                    "Boot VNodes, all for an empty list: {cloudnet, state, expires}.",
-                ),
-                (
-                    "provisioning.stop",
-                    self.stop,
-                    ("struct", "string", "array"),
-                    "Shut VNodes down, all for an empty list: {cloudnet, state, expires}.",
-                ),
-                (
-                    "provisioning.powercycle",
-                    self.powercycle,
-                    ("struct", "string", "array"),
-                    "Stop and start VNodes, all for an empty list: {cloudnet, state, expires}.",
-                ),
-                (
-                    "provisioning.status",
-                    self.vnodes,
-                    ("struct", "string"),
-                    "{VNODE: state}: stopped, starting, running, stopping, migrating, failed.",
-                ),
-                (
-                    "provisioning.console",
-                    self.console,
-                    ("struct", "string", "string"),
-                    "{url, expires}: a single-use wss:// URL of the VNode's console.",
-                ),
-                (
-                    "operator.substrate",
-                    self.full_substrate,
-                    ("string",),
-                    "RDL of the role's own substrate, in full. Operators only.",
-                ),
-                (
-                    "operator.load",
-                    self.load,
-                    ("struct", "string", "struct"),
-                    (
-                        "Put another substrate (RDL) in force, options {force}: {revision, breaks: "
-                        "{CLOUDNET: [text]}, mending}; revision 0: it isn't. Operators only."
-                    ),
-                ),
-                (
-                    "operator.drain",
-                    self.drain,
-                    ("struct", "string", "struct"),
-                    "Let an element carry nothing new, options {evacuate}. Operators only.",
-                ),
-                (
-                    "operator.undrain",
-                    self.undrain,
-                    ("struct", "string"),
-                    "Let an element carry again. Operators only.",
-                ),
-                (
-                    "operator.forget",
-                    self.forget,
-                    ("struct", "string"),
-                    "An element is gone for good: nothing waits for it. Operators only.",
-                ),
-                (
-                    "operator.list",
-                    self.listed_all,
-                    ("array",),
-                    "Everybody's CloudNets, with their owners. Operators only.",
-                ),
-                (
-                    "operator.usage",
-                    self.usage,
-                    ("struct",),
-                    "{ELEMENT: {RESOURCE: {capacity, used, held}}}. Operators only.",
-                ),
-                (
-                    "operator.audit",
-                    self.audit,
-                    ("struct", "int", "int"),
-                    (
-                        "Calls that change something, newer than a number, so many at most: {next, "
-                        "calls: [{id, time, caller, method, about, outcome, text}]}. "
-                        "Operators only."
-                    ),
-                ),
-                (
-                    "operator.events",
-                    self.all_events,
-                    ("struct", "int", "double"),
-                    "As negotiation.events, of the whole role. Operators only.",
-                ),
-                (
-                    "negotiation.events",
-                    self.events,
-                    ("struct", "int", "double"),
-                    (
-                        "What is newer than the number after, waiting wait_s (25 at most) for the "
-                        "first: {next, events: [{id, time, cloudnet, element, event, text}]}."
-                    ),
-                ),
-                (
-                    "negotiation.check",
-                    self.check,
-                    ("struct", "string"),
-                    "{VLINK: {ok, differences: [text]}}: desired, installed and observed.",
-                ),
-            )
-        ]
+        return self._audit.of(entry.bound(self) for entry in entries(Facade))
 
 
 def _named(cloudnet: Cloudnet) -> Json:

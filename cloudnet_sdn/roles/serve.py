@@ -34,9 +34,8 @@ from cloudnet_sdn.roles.reserving.fitting import Fitting
 from cloudnet_sdn.roles.reserving.reservation import Reservations
 from cloudnet_sdn.roles.upkeep.mending import Mending
 from cloudnet_sdn.roles.upkeep.reconcile import Reconciler
-from cloudnet_sdn.store import identity
-from cloudnet_sdn.store.engine import Store, StoreError, create_engine
-from cloudnet_sdn.store.upgrade import upgrade_engine
+from cloudnet_sdn.store.engine import StoreError
+from cloudnet_sdn.store.opening import open_store
 from cloudnet_sdn.wire.client import Client
 from cloudnet_sdn.wire.configuration import plain
 from cloudnet_sdn.wire.faults import BadRequest, TooLarge
@@ -89,16 +88,13 @@ class Role:
             StoreError: the database can't be used.
         """
         clock = clock or SystemClock()
-        document = None if settings.substrate is None else _read_substrate(settings.substrate.file)
-        engine = create_engine(settings.store.url)
-        before, after = upgrade_engine(engine)
-        if before != after:
-            log.info("store upgraded from=%s to=%s", before or "nothing", after)
         self.settings = settings
-        self.store = store = Store(engine)
-        identity.check(store, settings.name, before, clock.now())
+        # The store last: nothing that may be wrong with the rest leaves it open.
+        document = None if settings.substrate is None else _read_substrate(settings.substrate.file)
         context = _context(settings, clock, connect)
         self.registry = build(context, installed() if extensions is None else extensions)
+        self.console = _console(settings)
+        self.store = store = open_store(settings.store.url, settings.name, clock.now())
         self._solver: PoolMapper | None = None
         if mapper is None:
             mapper = self._solver = PoolMapper(settings.solver)
@@ -143,7 +139,6 @@ class Role:
             clock=clock,
             policy=settings.heal,
         )
-        self.console = _console(settings)
         provisioning = Provisioning(
             store=store,
             registry=self.registry,
@@ -194,6 +189,7 @@ class Role:
             effects=self.effects,
             lifecycle=lifecycle,
             mending=mending,
+            attended=self.negotiation.attended,
             clock=clock,
             settings=settings,
         )

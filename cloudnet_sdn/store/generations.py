@@ -57,6 +57,7 @@ def tidy(conn: sa.Connection, cloudnet: str) -> bool:
     for offer in offers.unsettled(conn, cloudnet):
         rounds |= offer.rounds
         kept |= set(offer.kept_tags)
+    substrate.lock(conn)  # before tags, as whoever reserves does
     usage.free(conn, cloudnet, but=rounds)
     tags.free(conn, cloudnet, rounds=rounds, kept=kept)
     substrate.bump(conn)

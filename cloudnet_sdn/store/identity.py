@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store, StoreError, create_engine, trouble
 from cloudnet_sdn.store.schema import cloudnets, identity
 from cloudnet_sdn.store.upgrade import upgrade_engine
@@ -55,6 +56,7 @@ def secret(conn: sa.Connection) -> str:
     return str(found)
 
 
+@repeatable
 def initialise(url: str, role: str, now: dt.datetime) -> tuple[Identity, bool]:
     """Make the database at `url` the store of `role`; whether it wasn't yet. May be repeated.
 
@@ -76,6 +78,7 @@ def initialise(url: str, role: str, now: dt.datetime) -> tuple[Identity, bool]:
         store.close()
 
 
+@repeatable
 def check(store: Store, role: str, before: str, now: dt.datetime) -> Identity:
     """Whose a store is that a role is to be served on.
 

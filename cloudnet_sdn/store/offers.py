@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloudnet_sdn.model.states import SETTLED, OfferKind, OfferState, Wanted, before
+from cloudnet_sdn.model.states import SETTLED, CloudnetState, OfferKind, OfferState, Wanted, before
 from cloudnet_sdn.ports import CloudnetId, Json, OfferId
 from cloudnet_sdn.store.schema import cloudnets, graphs, offers, tasks
 
@@ -252,6 +252,12 @@ def keep(conn: sa.Connection, offer: str, kept: Mapping[str, Any]) -> None:
     conn.execute(offers.update().where(offers.c.id == offer).values(kept=dict(kept)))
 
 
+def _in_force() -> sa.Select[tuple[str]]:
+    """The offers that are CloudNets; one that was given back keeps its generation's number."""
+    ready = cloudnets.c.state == CloudnetState.READY.value
+    return sa.select(cloudnets.c.offer).where(cloudnets.c.generation > 0, ready)
+
+
 def in_use(conn: sa.Connection) -> list[tuple[OfferId, str, str]]:
     """(offer, OL1, ML) of every offer that may still use the substrate.
 
@@ -260,7 +266,7 @@ def in_use(conn: sa.Connection) -> list[tuple[OfferId, str, str]]:
     active = (
         sa.select(tasks.c.offer)
         .where(sa.or_(tasks.c.state != Wanted.ABSENT.value, tasks.c.wanted != Wanted.ABSENT.value))
-        .union(sa.select(cloudnets.c.offer).where(cloudnets.c.generation > 0))
+        .union(_in_force())
     )
     rows = conn.execute(
         sa.select(graphs.c.offer, graphs.c.layer, graphs.c.graph).where(

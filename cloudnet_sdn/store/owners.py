@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from cloudnet_sdn.model.states import LIVE, SETTLED
+from cloudnet_sdn.store import workers
 from cloudnet_sdn.store.schema import cloudnets, offers, owners
 
 _HOUR_S = 3600
@@ -39,15 +39,8 @@ class Claim:
 
 def lock(conn: sa.Connection, owner: str, now: dt.datetime) -> Owner:
     """What is counted of an owner; nobody else counts before this transaction ends."""
-    query = sa.select(owners).where(owners.c.owner == owner).with_for_update()
-    row = conn.execute(query).first()
-    if row is None:
-        try:
-            with conn.begin_nested():
-                conn.execute(owners.insert().values(owner=owner))
-        except IntegrityError:
-            pass  # another process was faster, and has ended by now
-        row = conn.execute(query).one()
+    workers.lock_owner(conn, owner)
+    row = conn.execute(sa.select(owners).where(owners.c.owner == owner)).one()
     refusals = int(row.refusals) if int(row.hour) == hour_of(now) else 0
     return Owner(refusals, int(row.stored))
 

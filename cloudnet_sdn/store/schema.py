@@ -14,6 +14,7 @@ from sqlalchemy.dialects import mysql
 
 ID = 96
 NAME = 255
+CURRENCY_LONGEST = 64
 LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 """MariaDB's TEXT ends at 64 KiB."""
 
@@ -103,7 +104,7 @@ offers = sa.Table(
     sa.Column("expires", Instant),
     sa.Column("lease_until", Instant, nullable=False),
     sa.Column("price", sa.Double, nullable=False),
-    sa.Column("currency", sa.String(64), nullable=False),
+    sa.Column("currency", sa.String(CURRENCY_LONGEST), nullable=False),
     sa.Column("reasons", sa.JSON, nullable=False),
     sa.Column("choices", sa.JSON, nullable=False),
     sa.Column("created", Instant, nullable=False),

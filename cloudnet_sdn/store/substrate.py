@@ -77,6 +77,12 @@ def lock(conn: sa.Connection) -> int:
     )
 
 
+def begin(conn: sa.Connection) -> None:
+    """Have a revision that can be locked, before anything has been loaded."""
+    if conn.scalar(sa.select(counters.c.value).where(counters.c.name == REVISION)) is None:
+        conn.execute(counters.insert().values(name=REVISION, value=0))
+
+
 def bump(conn: sa.Connection) -> None:
     """Say that free capacity changed."""
     take(conn, REVISION, 1)

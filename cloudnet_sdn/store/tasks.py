@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from cloudnet_sdn.model.states import TaskState, Wanted, agrees
+from cloudnet_sdn.model.states import LIVE, TaskState, Wanted, agrees
 from cloudnet_sdn.ports import CloudnetId, Json, OfferId, PlannedTask, Task
 from cloudnet_sdn.store import offers
 from cloudnet_sdn.store.offers import Offer
-from cloudnet_sdn.store.schema import tasks
+from cloudnet_sdn.store.schema import cloudnets, tasks
 
 T = TypeVar("T")
 
@@ -335,6 +335,15 @@ def unfinished(conn: sa.Connection) -> frozenset[CloudnetId]:
         sa.select(tasks.c.cloudnet).where(tasks.c.open.is_(True), sa.not_(absent)).distinct()
     )
     return frozenset(map(CloudnetId, rows))
+
+
+def stray(conn: sa.Connection) -> list[CloudnetId]:
+    """The CloudNets that are over, or aren't known at all, with a task that is to stay."""
+    live = sa.select(cloudnets.c.id).where(cloudnets.c.state.in_([s.value for s in LIVE]))
+    query = sa.select(tasks.c.cloudnet).where(
+        tasks.c.wanted != Wanted.ABSENT.value, tasks.c.cloudnet.not_in(live)
+    )
+    return [CloudnetId(c) for c in conn.scalars(query.distinct())]
 
 
 def due(conn: sa.Connection, now: dt.datetime, limit: int = 500) -> list[Entry]:

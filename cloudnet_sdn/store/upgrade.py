@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -13,6 +15,8 @@ from alembic.util import CommandError
 
 import cloudnet_sdn.store.migrations
 from cloudnet_sdn.store.engine import StoreError, create_engine, trouble
+
+_MIGRATES_S = 600
 
 
 def alembic_config() -> Config:
@@ -55,10 +59,45 @@ def upgrade_engine(engine: sa.Engine) -> tuple[str, str]:
         raise StoreError(text) from exc
 
 
+@contextlib.contextmanager
+def _alone(connection: sa.Connection) -> Iterator[None]:
+    """Nobody else migrates meanwhile: processes of one role may start at once.
+
+    SQLite lets one write at a time; MariaDB ends a transaction at each change of a table, so it
+    takes a lock that has nothing to do with transactions.
+    """
+    if connection.dialect.name not in ("mysql", "mariadb", "postgresql"):
+        yield
+        return
+    postgresql = connection.dialect.name == "postgresql"
+    name = f"cloudnet:{connection.engine.url.database}"[:64]
+    lock, unlock = (
+        (sa.func.pg_advisory_lock(sa.func.hashtext(name)), sa.func.pg_advisory_unlock)
+        if postgresql
+        else (sa.func.get_lock(name, _MIGRATES_S), sa.func.release_lock)
+    )
+    if postgresql:
+        connection.exec_driver_sql(f"SET lock_timeout = '{_MIGRATES_S}s'")
+    connection.execute(sa.select(lock))
+    connection.commit()
+    try:
+        yield
+    finally:
+        key = sa.func.hashtext(name) if postgresql else name
+        connection.execute(sa.select(unlock(key)))
+        if postgresql:
+            connection.exec_driver_sql("RESET lock_timeout")
+        connection.commit()
+
+
 def _upgrade(engine: sa.Engine) -> tuple[str, str]:
     config = alembic_config()
     options = {"cloudnet_writes": True}
-    with engine.connect().execution_options(**options) as connection, connection.begin():
+    with (
+        engine.connect().execution_options(**options) as connection,
+        _alone(connection),
+        connection.begin(),
+    ):
         before = MigrationContext.configure(connection).get_current_revision() or ""
         newest = ScriptDirectory.from_config(config).get_current_head() or ""
         if before != newest:

@@ -15,7 +15,7 @@ from fractions import Fraction
 
 import sqlalchemy as sa
 
-from cloudnet_sdn.model.states import OfferState
+from cloudnet_sdn.model.states import CloudnetState, OfferState
 from cloudnet_sdn.store.schema import cloudnets, offers, usage
 
 Key = tuple[str, str]
@@ -112,7 +112,9 @@ def untold(conn: sa.Connection) -> frozenset[str]:
     told = sa.select(usage.c.cloudnet).where(
         usage.c.cloudnet == offers.c.cloudnet, usage.c.round == offers.c.round
     )
-    standing = sa.select(cloudnets.c.offer).where(cloudnets.c.generation > 0)
+    standing = sa.select(cloudnets.c.offer).where(
+        cloudnets.c.generation > 0, cloudnets.c.state == CloudnetState.READY.value
+    )
     held = offers.c.state.in_([OfferState.HELD.value, OfferState.CONFIRMING.value])
     found = conn.scalars(
         sa.select(offers.c.id).where(sa.or_(held, offers.c.id.in_(standing)), ~told.exists())

@@ -11,7 +11,7 @@ import socket
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from cloudnet_sdn.wire.tls import TlsFiles, client_context
@@ -26,7 +26,19 @@ _TROUBLE = {
 
 
 class ConfigurationError(ValueError):
-    """A configuration, or a value of one, can't be used; says why in plain words."""
+    """A configuration, or a value of one, can't be used; says why in plain words.
+
+    Attributes:
+        problems: everything that is wrong; of a whole configuration each begins with its key.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+    def within(self, file: Path) -> Self:
+        """The same, said of a file."""
+        return type(self)(*(f"{file}: {problem}" for problem in self.problems))
 
 
 class Endpoint(NamedTuple):

@@ -18,6 +18,7 @@ from xmlrpc.client import Fault
 from cloudnet_sdn.wire.codec import MAX_ELEMENTS, dump_answer, dump_fault, load_call
 from cloudnet_sdn.wire.faults import (
     BadParameters,
+    BadRequest,
     Busy,
     CloudnetError,
     Internal,
@@ -148,11 +149,26 @@ def fault_of(exc: Exception, caller: Caller | None) -> Fault:
     return to_fault(exc)
 
 
+def _has_nul(value: Any) -> bool:
+    """Whether a character is in a text that XML can't have, nor every database."""
+    match value:
+        case str():
+            return "\0" in value
+        case dict():
+            return any(_has_nul(v) for pair in value.items() for v in pair)
+        case list():
+            return any(map(_has_nul, value))
+        case _:
+            return False
+
+
 def _check(method: Method, args: list[Any]) -> None:
     wanted = method.signature[1:]
     form = f"{method.name}({', '.join(wanted)})"
     if not len(wanted) - method.optional <= len(args) <= len(wanted):
         raise BadParameters(f"{form} was called with {len(args)} arguments")
+    if _has_nul(args):
+        raise BadRequest(f"{method.name}: there is a NUL character in a text")
     for number, (kind, arg) in enumerate(zip(wanted, args, strict=False), start=1):
         if not isinstance(arg, _TYPES[kind]) or (isinstance(arg, bool) and kind != "boolean"):
             raise BadParameters(f"{form}: argument {number} is no {kind}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudnet_sdn.wire.files import File
 from cloudnet_sdn.wire.identity import Caller
 
 log = logging.getLogger(__name__)
@@ -32,10 +33,10 @@ class TlsFiles:
         crl: certificates that the authority has revoked, as `cloudnet pki revoke` writes it.
     """
 
-    ca: Path
-    cert: Path
-    key: Path
-    crl: Path | None = None
+    ca: File
+    cert: File
+    key: File
+    crl: File | None = None
 
     @property
     def all(self) -> tuple[Path, ...]:

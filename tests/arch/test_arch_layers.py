@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import subprocess
 import sys
@@ -77,3 +78,20 @@ def test_importing_stays_light(module, without):
     code = f"import sys, {module}; print(*sorted({without!r} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
+
+
+def test_whatever_writes_to_the_store_bears_being_undone():
+    """A database may let another transaction go on instead: `store/contention.py`."""
+    found = []
+    for path in (ROOT / "cloudnet_sdn").rglob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            blocks = [w for w in ast.walk(function) if isinstance(w, ast.With)]
+            contexts = [ast.unparse(i.context_expr) for w in blocks for i in w.items]
+            writes = any(c.endswith(("store.write()", "_writing(entry)")) for c in contexts)
+            manages = any("contextmanager" in ast.unparse(d) for d in function.decorator_list)
+            repeated = any("repeatable" in ast.unparse(d) for d in function.decorator_list)
+            if writes and not manages and not repeated:
+                found.append(f"{path.relative_to(ROOT)}: {function.name}")
+    assert found == []

@@ -18,7 +18,7 @@ VERBS = {
     "request", "confirm", "modify", "cancel", "list", "show", "history", "renew", "release",
     "start", "stop", "powercycle", "console", "substrate", "drain", "undrain",
     "check", "events", "usage", "operator",
-    "controller", "pip", "vnp", "agent", "pki", "db",
+    "controller", "pip", "vnp", "agent", "pki", "db", "check-config",
 }  # fmt: skip
 
 
@@ -53,6 +53,7 @@ def test_the_command_is_installed():
 @pytest.mark.parametrize(
     ("group", "names"),
     [
+        ("cloudnet_sdn.configurations", {"pip", "vnp", "agent", "controller", "profile"}),
         ("cloudnet_sdn.plugins", {"host", "openflow", "provider", "transit", "tunnel"}),
         ("cloudnet_sdn.host_drivers", {"namespace"}),
         ("cloudnet_sdn.objectives", {"balance", "compact", "cost"}),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.databases import Databases
 from fakes.loopback import Loopback
 from fakes.world import BROKER, PART, SPLIT, FakeClock, Federation, Machine, provider
 from fakes.world import request as ask
@@ -56,6 +57,11 @@ class Case:
     def fresh(self) -> Task:
         """The same task before anything was answered, as after a lost reply."""
         return replace(self.task, answer={})
+
+
+@pytest.fixture(autouse=True)
+def _in_databases(stores: Databases) -> None:
+    """Machines keep their state where `--store` says."""
 
 
 @pytest.fixture

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+from fakes.databases import Databases, Files
 from fakes.loopback import Loopback
 from fakes.shells import Fabric, FakeAgent, FakeController, Site
 
 from cloudnet_sdn.model.settings import Settings, parse
 from cloudnet_sdn.model.states import OfferState
 from cloudnet_sdn.ports import Mapper, Rpc
+from cloudnet_sdn.roles.facade import Facade
 from cloudnet_sdn.roles.serve import Role
-from cloudnet_sdn.store import offers, tasks
-from cloudnet_sdn.store.identity import initialise
-from cloudnet_sdn.store.upgrade import upgrade
+from cloudnet_sdn.store import offers, schema, tasks
+from cloudnet_sdn.wire.exposing import EVERYWHERE, entries
+from cloudnet_sdn.wire.faults import CloudnetError
 from cloudnet_sdn.wire.identity import Caller, Kind
 from cloudnet_sdn.wire.tls import TlsFiles
 from mip.mapping import map_request
@@ -121,13 +122,11 @@ TIMING = {
 }
 
 
-@functools.cache
-def new_store() -> bytes:
-    """An empty store, migrated once for all tests."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "new.db"
-        upgrade(f"sqlite:///{file}")
-        return file.read_bytes()
+databases: Databases = Files()
+"""Where new machines keep their state; `pytest --store` says."""
+
+
+FAULTS = {entry.name: entry.faults for entry in entries(Facade)}
 
 
 @dataclass
@@ -152,16 +151,20 @@ class Machine:
 
     def boot(self) -> None:
         """Start a process on the store that is there, or on a new one."""
-        file = Path(self.settings.store.url.removeprefix("sqlite:///"))
-        if self.settings.store.url.startswith("sqlite:") and not file.exists():
-            file.write_bytes(new_store())
-            initialise(self.settings.store.url, self.settings.name, self.clock.now())
+        if hasattr(self, "role"):
+            self._outlive()
 
         def connect(url: str, tls: TlsFiles | None) -> Rpc:
             return self.peers[url]
 
         self.role = Role(self.settings, clock=self.clock, mapper=self.mapper, connect=connect)
         self.role.reconciler.recover()
+
+    def _outlive(self) -> None:
+        """The process before has been dead for so long that others may take its work over."""
+        with sa.create_engine(self.settings.store.url, poolclass=sa.pool.NullPool).begin() as conn:
+            conn.execute(schema.workers.delete())
+            conn.execute(schema.leases.delete())
 
     def kill(self) -> None:
         """End the process without a word; threads of it that still run find their store closed."""
@@ -170,8 +173,14 @@ class Machine:
         self.role.store.close()
 
     def call(self, method: str, *args: Any, caller: Caller = TENANT) -> Any:
-        """Call the facade over the wire format."""
-        return Loopback(self.role.service, caller).call(method, *args)
+        """Call the facade over the wire format; what it answers is what its table says."""
+        try:
+            return Loopback(self.role.service, caller).call(method, *args)
+        except CloudnetError as exc:
+            told = EVERYWHERE + FAULTS.get(method, ())
+            if not any(kind.code == exc.code for kind in told) and exc.code > 0:
+                raise AssertionError(f"{method} isn't said to answer {exc.code}") from exc
+            raise
 
     def busy(self) -> bool:
         """Tick once; whether something is left to do then."""
@@ -228,7 +237,6 @@ def provider(
     n: str,
     clock: FakeClock,
     *,
-    store: str = "",
     settings: Mapping[str, Any] | None = None,
     **archs: str,
 ) -> Machine:
@@ -246,7 +254,7 @@ def provider(
         "name": name,
         "operators": ["olga"],
         "api": {"listen": "127.0.0.1:0"},
-        "store": {"url": store.format(name=name) or f"sqlite:///{folder / name}.db"},
+        "store": {"url": databases.url(folder, name)},
         "substrate": {"file": str(file)},
         "agents": {h: f"http://{name}.{h}/RPC2" for h in machines.agents},
         "controller": {"url": f"http://{name}.controller/RPC2"},
@@ -273,17 +281,12 @@ class Federation:
         clock: FakeClock,
         *,
         archs: Mapping[str, Mapping[str, str]] | None = None,
-        store: str = "",
         settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.clock = clock
         given = archs or {}
-        self.berlin = provider(
-            folder, "berlin", "munich", "b", clock, store=store, **given.get("berlin", {})
-        )
-        self.munich = provider(
-            folder, "munich", "berlin", "a", clock, store=store, **given.get("munich", {})
-        )
+        self.berlin = provider(folder, "berlin", "munich", "b", clock, **given.get("berlin", {}))
+        self.munich = provider(folder, "munich", "berlin", "a", clock, **given.get("munich", {}))
         self.pips = {"berlin": self.berlin, "munich": self.munich}
         me = Caller(Kind.ROLE, "vnp")
         self.wires = {n: Loopback(p.role.service, me) for n, p in self.pips.items()}
@@ -292,7 +295,7 @@ class Federation:
             "name": "vnp",
             "operators": ["olga"],
             "api": {"listen": "127.0.0.1:0"},
-            "store": {"url": store.format(name="vnp") or f"sqlite:///{folder / 'vnp.db'}"},
+            "store": {"url": databases.url(folder, "vnp")},
             "pip": [{"name": n, "url": f"http://{n}/RPC2"} for n in self.pips],
             "transit": [{"id": "tr", "ends": ["berlin.t1", "munich.t1"]}],
             "timing": TIMING,

@@ -8,13 +8,16 @@ any thread and after any crash.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import datetime as dt
 import enum
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import sqlalchemy as sa
 
 from cloudnet_sdn.model.power import Power, power_of
 from cloudnet_sdn.model.reasons import as_json
@@ -36,7 +39,8 @@ from cloudnet_sdn.ports import (
     Withdrawing,
 )
 from cloudnet_sdn.roles.effects.lanes import Job, Lanes
-from cloudnet_sdn.store import cloudnets, generations, offers, substrate, tasks
+from cloudnet_sdn.store import cloudnets, generations, offers, substrate, tasks, workers
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.tasks import Entry
 from cloudnet_sdn.wire.faults import TimedOut
@@ -92,6 +96,10 @@ class Outcome:
     def whole(self) -> bool:
         """Whether everything is there."""
         return not self.reasons and not self.away
+
+
+class Overtaken(Exception):
+    """Another process has taken the task over: what came of it here isn't written down."""
 
 
 Coming = concurrent.futures.Future[Entry | None]
@@ -253,8 +261,49 @@ class Effects:
 
     def _brought_about(self, task: int) -> tuple[Entry | None, bool]:
         """As `bring_about`; and whether its shell took too long to answer."""
-        with self._store.read() as conn:
-            entry = tasks.get(conn, task)
+        entry, ours = self._claimed(task)
+        if not ours:
+            return entry, False
+        try:
+            return self._worked_on(entry)
+        except Overtaken:
+            log.warning("task=%s: another process has taken it over", task)
+            return None, False
+        finally:
+            self._unclaim(task)
+
+    @repeatable
+    def _claimed(self, task: int) -> tuple[Entry | None, bool]:
+        """A task as it stands, and whether this process may work on it now."""
+        if not self._store.shared:
+            with self._store.read() as conn:
+                return tasks.get(conn, task), True
+        with self._store.write() as conn:
+            ours = workers.claim(conn, task, self._store.worker, self._clock.now())
+            return tasks.get(conn, task), ours
+
+    @repeatable
+    def _unclaim(self, task: int) -> None:
+        if self._store.shared:
+            with self._store.write() as conn:
+                workers.unclaim(conn, task, self._store.worker)
+
+    @contextlib.contextmanager
+    def _writing(self, entry: Entry) -> Iterator[sa.Connection]:
+        """A transaction about a task that is still this process's.
+
+        Raises:
+            Overtaken: it isn't any more.
+        """
+        with self._store.write() as conn:
+            if self._store.shared:
+                # Whoever locks a task and its CloudNet locks the CloudNet first.
+                cloudnets.lock(conn, entry.task.cloudnet)
+                if not workers.claimed(conn, entry.id, self._store.worker):
+                    raise Overtaken
+            yield conn
+
+    def _worked_on(self, entry: Entry | None) -> tuple[Entry | None, bool]:
         for _ in range(_STEPS):
             step = None if entry is None else next_step(entry)
             if entry is None or step is None:
@@ -267,16 +316,19 @@ class Effects:
 
     def _turned_back(self, task: int) -> Entry | None:
         """A task whose shell hangs has to wait, as if it had been tried."""
-        with self._store.read() as conn:
-            entry = tasks.get(conn, task)
-        if entry is not None and next_step(entry) is not None:
-            self._postpone(entry, f"{entry.task.target} takes too long to answer")
+        entry, ours = self._claimed(task)
+        try:
+            if ours and entry is not None and next_step(entry) is not None:
+                self._postpone(entry, f"{entry.task.target} takes too long to answer")
+        finally:
+            self._unclaim(task)
         return entry
 
+    @repeatable
     def _rest(self, entry: Entry | None) -> None:
         """Look no more at a task that has come to what was wanted."""
         if entry is not None and entry.open:
-            with self._store.write() as conn:
+            with self._writing(entry) as conn:
                 tasks.rest(conn, entry.id)
 
     def _stepped(self, entry: Entry, step: Step) -> tuple[Entry | None, bool, bool]:
@@ -284,6 +336,8 @@ class Effects:
         hangs = False
         try:
             return self._do(entry, step), False, False
+        except Overtaken:
+            raise
         except Refused as exc:
             if step is not Step.REMOVE and step is not Step.POWER:
                 return self._failed(entry, exc.reasons), False, False
@@ -315,13 +369,18 @@ class Effects:
             answer = (plugin.confirm if step is Step.CONFIRM else plugin.make)(entry.task)
         state = TaskState.CONFIRMED if step is Step.CONFIRM else TaskState.PRESENT
         log.info("done step=%s key=%s target=%s", step, entry.key, entry.task.target)
-        with self._store.write() as conn:
+        return self._came_to(entry, state, answer)
+
+    @repeatable
+    def _came_to(self, entry: Entry, state: TaskState, answer: Json) -> Entry | None:
+        with self._writing(entry) as conn:
             return tasks.outcome(conn, entry, state, answer=answer)
 
+    @repeatable
     def _applying(self, entry: Entry) -> None:
         """Note that what stands is changed from now on, so that it is changed back if need be."""
         answer = {**entry.task.answer, tasks.APPLIED: True}
-        with self._store.write() as conn:
+        with self._writing(entry) as conn:
             tasks.outcome(conn, entry, entry.state, answer=answer)
 
     def _stood(self, task: int) -> Entry | None:
@@ -342,8 +401,12 @@ class Effects:
         else:
             plugin.remove(entry.task)
         log.info("done step=%s key=%s target=%s", Step.REMOVE, entry.key, entry.task.target)
+        return self._gone(entry, old, answer)
+
+    @repeatable
+    def _gone(self, entry: Entry, old: Entry | None, answer: Json | None) -> Entry | None:
         now = self._clock.now()
-        with self._store.write() as conn:
+        with self._writing(entry) as conn:
             cloudnets.lock(conn, entry.task.cloudnet)
             if old is not None and answer is not None:
                 tasks.outcome(conn, old, old.state, answer=answer)
@@ -374,21 +437,27 @@ class Effects:
             else:
                 plugin.powercycle(entry.task, wishes)
             reached.update(wishes)
-        with self._store.write() as conn:
+        return self._powered(entry, reached)
+
+    @repeatable
+    def _powered(self, entry: Entry, reached: Mapping[str, str]) -> Entry | None:
+        with self._writing(entry) as conn:
             return tasks.powered(conn, entry, reached)
 
+    @repeatable
     def _failed(self, entry: Entry, reasons: Iterable[Reason]) -> Entry | None:
         problem: Json = {"reasons": [as_json(r) for r in reasons]}
-        with self._store.write() as conn:
+        with self._writing(entry) as conn:
             return tasks.outcome(conn, entry, TaskState.FAILED, problem=problem)
 
+    @repeatable
     def _postpone(self, entry: Entry, text: str) -> None:
         pause = min(self._timing.retry_longest_s, _FIRST_PAUSE_S * 2**entry.attempts)
         log.info(
             "later key=%s target=%s pause_s=%.1f: %s", entry.key, entry.task.target, pause, text
         )
         due = self._clock.now() + dt.timedelta(seconds=pause)
-        with self._store.write() as conn:
+        with self._writing(entry) as conn:
             tasks.postpone(conn, entry, due, text)
 
     # -- looking

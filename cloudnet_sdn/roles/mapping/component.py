@@ -34,6 +34,7 @@ from cloudnet_sdn.roles.mapping import agreement, federation, places, stubs
 from cloudnet_sdn.roles.mapping.health import Health
 from cloudnet_sdn.roles.mapping.standing import Standing, freed
 from cloudnet_sdn.store import offers, substrate, tags, usage
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import Conflict
 from mip.instance.capacity import Key, used_by
@@ -107,8 +108,9 @@ class Mapping:
             Conflict: no substrate has been loaded.
         """
         with self._store.read() as conn:
-            base = self.base(conn)
+            # First: whatever is read after it is as new at least, and what is newer is noticed.
             revision = substrate.revision(conn)
+            base = self.base(conn)
             drained = substrate.all_drained(conn)
             taken = tags.taken(conn)
             # A broker's providers tell what they have left, and whether they are there.
@@ -325,6 +327,7 @@ class Mapping:
                     found[key] = found.get(key, 0) + 1
         return found
 
+    @repeatable
     def complete_usage(self) -> int:
         """Write down what CloudNets take that an earlier version kept graphs of alone; how many."""
         if self._is_broker:

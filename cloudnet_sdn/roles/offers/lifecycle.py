@@ -14,13 +14,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloudnet_sdn.model.power import Power, power_of, wish
-from cloudnet_sdn.model.states import CloudnetState, OfferKind, OfferState, TaskState, Wanted
+from cloudnet_sdn.model.states import LIVE, CloudnetState, OfferKind, OfferState, TaskState, Wanted
 from cloudnet_sdn.model.times import timestamp
 from cloudnet_sdn.ports import Clock, CloudnetId, OfferId
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.effects.runner import Effects, refusals
 from cloudnet_sdn.store import cloudnets, generations, offers, owners, tasks
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from mip.problem.statement import Code
@@ -81,6 +82,7 @@ class Lifecycle:
         self._access = access
         self._clock = clock
 
+    @repeatable
     def hold(self, offer_id: OfferId, hold: Hold) -> None:
         """Everything is there; what the offer replaces is given up in the same step."""
         now = self._clock.now()
@@ -121,6 +123,7 @@ class Lifecycle:
         else:
             generations.unstage(conn, replaced, now)
 
+    @repeatable
     def cancel(self, offer_id: OfferId, text: str) -> None:
         """It isn't wanted any more."""
         now = self._clock.now()
@@ -130,6 +133,7 @@ class Lifecycle:
                 self._comes_to_nothing(conn, offer, now, "cancelled", text)
         self._interrupt(offer_id)
 
+    @repeatable
     def confirm(self, offer_id: OfferId) -> Offer | None:
         """Take the offer at its word, while it is held; answers it as it stands then."""
         now = self._clock.now()
@@ -166,6 +170,7 @@ class Lifecycle:
             _keep_name(conn, offer)
         return heirs
 
+    @repeatable
     def conclude(self, offer_id: OfferId) -> None:
         """Bring an offer from `confirming` to its end, if its tasks have come to theirs."""
         now = self._clock.now()
@@ -206,6 +211,7 @@ class Lifecycle:
                     lines = [(v, "starting", "with the confirmation") for v in fresh]
                     cloudnets.record_of(conn, offer.cloudnet, now, lines)
 
+    @repeatable
     def expire(self, offer: Offer) -> None:
         """The hold is over."""
         now = self._clock.now()
@@ -224,6 +230,7 @@ class Lifecycle:
         """It came to nothing, for no fault of the request."""
         self._ends(offer_id, OfferState.FAILED, reasons)
 
+    @repeatable
     def _ends(self, offer_id: OfferId, state: OfferState, reasons: list[Mapping[str, str]]) -> None:
         now = self._clock.now()
         with self._store.write() as conn:
@@ -289,6 +296,7 @@ class Lifecycle:
         if generations.tidy(conn, cloudnet):
             cloudnets.step(conn, cloudnet, CloudnetState.RELEASED)
 
+    @repeatable
     def finish(self, cloudnet: CloudnetId) -> None:
         """Release what has nothing left, should the step have been missed."""
         now = self._clock.now()
@@ -301,6 +309,17 @@ class Lifecycle:
                 cloudnets.step(conn, cloudnet, CloudnetState.RELEASED)
                 cloudnets.record(conn, cloudnet, now, "released", "nothing of it is left")
 
+    @repeatable
+    def sweep(self, cloudnet: CloudnetId) -> None:
+        """Remove what is left of a CloudNet that is over."""
+        now = self._clock.now()
+        with self._store.write() as conn:
+            found = cloudnets.lock(conn, cloudnet)
+            if found is None or found.state not in LIVE:
+                tasks.want(conn, cloudnet, Wanted.ABSENT, now)
+                generations.tidy(conn, cloudnet)
+
+    @repeatable
     def let_go(self, cloudnet: CloudnetId, text: str) -> None:
         """Begin to give a CloudNet back."""
         now = self._clock.now()

@@ -8,13 +8,14 @@ at any line: `roles/upkeep/reconcile.py` goes on from there.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import datetime as dt
 import json
 import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -34,8 +35,9 @@ from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.offers.lifecycle import Hold, Lifecycle
 from cloudnet_sdn.roles.offers.options import RequestOptions, parse_options
 from cloudnet_sdn.roles.offers.quotas import Admitted, Quotas
-from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
+from cloudnet_sdn.store import cloudnets, offers, substrate, tasks, workers
 from cloudnet_sdn.store.cloudnets import Cloudnet
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.wire.faults import BadRequest, Busy, Conflict, Gone, PeerAway
@@ -57,6 +59,9 @@ _ASKED = {
     OfferKind.MENDING: "mending",
 }
 """What the history calls the beginning of an offer."""
+
+_LONGEST = dt.timedelta(hours=1)
+"""An offer that is worked on for longer comes to nothing."""
 
 Worker = Callable[[OfferId], Hold]
 
@@ -178,6 +183,7 @@ class Negotiation:
             raise Conflict(f"request_id {request_id} was used for another graph")
         return offer
 
+    @repeatable
     def _open(
         self,
         caller: Caller,
@@ -196,7 +202,7 @@ class Negotiation:
             caller, cloudnet, request_id, graph=graph, options=options, kind=kind, until=lease_until
         )
         try:
-            with self._store.write() as conn:
+            with self._taking_on(offer.id), self._store.write() as conn:
                 if replaced is None:
                     admitted = self._quotas.admit(conn, offer, graph, dump(graph))
                     state = CloudnetState.PRELIMINARY
@@ -216,6 +222,7 @@ class Negotiation:
         self._begin(admitted)
         return offer
 
+    @repeatable
     def _open_change(
         self,
         caller: Caller,
@@ -236,7 +243,7 @@ class Negotiation:
             caller, cloudnet.id, request_id, graph=graph, options=options, kind=kind, until=until
         )
         try:
-            with self._store.write() as conn:
+            with self._taking_on(offer.id), self._store.write() as conn:
                 found = cloudnets.lock(conn, cloudnet.id)
                 if found is None or found.state is not CloudnetState.READY:
                     raise Conflict(f"the CloudNet is {(found or cloudnet).state}")
@@ -285,9 +292,23 @@ class Negotiation:
             kind=kind,
         )
 
-    @staticmethod
-    def _put(conn: sa.Connection, offer: Offer, graph: Graph, text: str) -> None:
+    @contextlib.contextmanager
+    def _taking_on(self, offer: OfferId) -> Iterator[None]:
+        """This process is at an offer from before it is written down."""
+        self._settled[offer] = threading.Event()
+        try:
+            yield
+        except BaseException:
+            self._settled.pop(offer, None)
+            raise
+
+    def attended(self) -> Collection[OfferId]:
+        """The offers that this process is at."""
+        return frozenset(self._settled.copy())
+
+    def _put(self, conn: sa.Connection, offer: Offer, graph: Graph, text: str) -> None:
         offers.insert(conn, offer)
+        workers.work_on(conn, offer.id, self._store.worker, self._clock.now() + _LONGEST)
         offers.put_graph(conn, offer.id, GraphLayer.OL0, dump(graph))
         event = _ASKED[offer.kind]
         cloudnets.record(conn, offer.cloudnet, offer.created, event, text)
@@ -297,8 +318,8 @@ class Negotiation:
         offer = admitted.offer.id
         if admitted.objections:
             self._lifecycle.refuse(offer, [as_json(r) for r in admitted.objections])
+            self._settle(offer)
             return
-        self._settled[offer] = threading.Event()
         self._pool.submit(self._work, offer)
 
     def _work(self, offer: OfferId) -> None:
@@ -324,7 +345,7 @@ class Negotiation:
     def _lease(self, until: dt.datetime | None, now: dt.datetime) -> dt.datetime:
         leases = self._settings.leases
         if until is None:
-            return now + dt.timedelta(hours=min(leases.default_h, leases.longest_h))
+            return now + dt.timedelta(hours=leases.default_h)
         if until <= now:
             raise BadRequest("options.until: that has been already")
         return min(until, now + dt.timedelta(hours=leases.longest_h))
@@ -433,17 +454,20 @@ class Negotiation:
         if cloudnet.state is not CloudnetState.READY:
             raise Conflict(f"the CloudNet is {cloudnet.state}")
         asked = min(wanted, now + dt.timedelta(hours=self._settings.leases.longest_h))
-        if asked <= cloudnet.expires:
-            return cloudnet
-        granted = min([asked, *self._renew_below(cloudnet, asked)])
+        if asked > cloudnet.expires:
+            self._prolong(cloudnet, min([asked, *self._renew_below(cloudnet, asked)]))
+        return self._access.cloudnet(caller, cloudnet.id)
+
+    @repeatable
+    def _prolong(self, cloudnet: Cloudnet, until: dt.datetime) -> None:
+        now = self._clock.now()
         with self._store.write() as conn:
             current = cloudnets.lock(conn, cloudnet.id)
             if current is None or current.state is not CloudnetState.READY:
                 raise Conflict("the CloudNet is being given back")
-            if granted > current.expires:
-                cloudnets.renew(conn, cloudnet.id, granted)
-                cloudnets.record(conn, cloudnet.id, now, "renewed", f"until {timestamp(granted)}")
-        return self._access.cloudnet(caller, cloudnet.id)
+            if until > current.expires:
+                cloudnets.renew(conn, cloudnet.id, until)
+                cloudnets.record(conn, cloudnet.id, now, "renewed", f"until {timestamp(until)}")
 
     def _renew_below(self, cloudnet: Cloudnet, until: dt.datetime) -> list[dt.datetime]:
         margin = dt.timedelta(seconds=self._settings.timing.margin_s)

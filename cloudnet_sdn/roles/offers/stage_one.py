@@ -39,8 +39,10 @@ from cloudnet_sdn.roles.reserving.reservation import (
     Withdrawn,
 )
 from cloudnet_sdn.store import cloudnets, generations, offers, tasks
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
+from cloudnet_sdn.store.schema import CURRENCY_LONGEST
 from cloudnet_sdn.store.tasks import Entry
 from cloudnet_sdn.wire.identity import Caller
 from mip.problem.statement import Code, Reason
@@ -297,6 +299,7 @@ class StageOne:
         overlay = self._mapping.completed(graph, problem, result)
         return Solved(view, problem, result, anchors, overlay)
 
+    @repeatable
     def _abandon(self, offer: Offer, round_: int, *, back: Made | None = None) -> None:
         """Have everything of a round removed; the offer is in round `back` again."""
         with self._store.write() as conn:
@@ -370,6 +373,7 @@ class StageOne:
         text = "the providers have no common choice that fits"
         raise Refused([Reason(c.of[0], Code.CONSTRAINT, text) for c in cut])
 
+    @repeatable
     def _take_over(self, offer: Offer, made: Made, again: Made) -> None:
         """The second round stands, and nothing is left of the first."""
         with self._store.write() as conn:
@@ -402,7 +406,7 @@ class StageOne:
             expires=min([expires, *earlier]),
             lease_until=min([offer.lease_until, *leases]),
             price=price,
-            currency=currency,
+            currency=currency[:CURRENCY_LONGEST],
             reasons=tuple(as_json(r) for r in self._aside(made, learned)),
             choices=self._choices(made),
         )
@@ -413,6 +417,7 @@ class StageOne:
             return []
         return list(dict.fromkeys((*made.solved.view.away, *learned.reasons)))
 
+    @repeatable
     def _keep_completed(self, offer: Offer, made: Made) -> None:
         """The OL1 graph with what the providers filled in."""
         if not made.parts:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from cloudnet_sdn.ports import Clock
 from cloudnet_sdn.store import audit
+from cloudnet_sdn.store.contention import StoreAway, repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import CloudnetError, Internal
 from cloudnet_sdn.wire.identity import Caller
@@ -74,27 +75,29 @@ class Audit:
 
         return dataclasses.replace(method, call=call)
 
+    @repeatable
     def _begin(self, caller: Caller, name: str, args: tuple[Any, ...]) -> int:
-        try:
-            with self._store.write() as conn:
-                return audit.begin(
-                    conn,
-                    self._clock.now(),
-                    caller=caller.uri,
-                    method=name,
-                    about=_about(name, args),
-                    text=_brief(args),
-                )
-        except sa.exc.SQLAlchemyError:
-            log.exception("not written down method=%s caller=%s", name, caller)
-            return 0
+        with self._store.write() as conn:
+            return audit.begin(
+                conn,
+                self._clock.now(),
+                caller=caller.uri,
+                method=name,
+                about=_about(name, args),
+                text=_brief(args),
+            )
 
     def _end(self, number: int, about: str, outcome: str, text: str) -> None:
+        """Write down how it ended; where that can't be, what was done is answered all the same."""
         try:
-            with self._store.write() as conn:
-                audit.end(conn, number, about=about, outcome=outcome, text=text)
-        except sa.exc.SQLAlchemyError:
+            self._ended(number, about, outcome, text)
+        except (StoreAway, sa.exc.SQLAlchemyError):
             log.exception("its end isn't written down call=%s outcome=%s", number, outcome)
+
+    @repeatable
+    def _ended(self, number: int, about: str, outcome: str, text: str) -> None:
+        with self._store.write() as conn:
+            audit.end(conn, number, about=about, outcome=outcome, text=text)
 
 
 def _about(name: str, args: tuple[Any, ...]) -> str:

@@ -96,10 +96,10 @@ class Watch:
 
     def _look(self, after: int, owner: str | None) -> News:
         with self._store.read() as conn:
-            if self._store.one_writer:
-                upto = history.newest(conn)
-            else:
+            if self._store.shared:
                 upto = history.settled(conn, self._clock.now())
+            else:
+                upto = history.newest(conn)
             found = cloudnets.events_after(conn, after, upto, owner=owner, limit=MOST)
         return News(found[-1].id if len(found) == MOST else upto, found)
 

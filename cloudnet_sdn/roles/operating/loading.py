@@ -14,6 +14,7 @@ from cloudnet_sdn.ports import Clock, CloudnetId
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.reserving.fitting import Break, Comparison, Fitting
 from cloudnet_sdn.store import cloudnets, substrate, usage
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.substrate import Source
 from rdl.graph import Graph
@@ -73,9 +74,7 @@ class Loading:
             log.info("substrate loaded revision=%s file=%s", loaded.revision, file)
             return
         would = f"it would break {_summed(loaded.breaks)}"
-        with self._store.write() as conn:
-            told = f"{file} is not in force: {would}"
-            cloudnets.record(conn, "", self._clock.now(), "substrate refused", told)
+        self._refused(f"{file} is not in force: {would}")
         log.error(
             "substrate file=%s is NOT in force, revision %s stays: %s; "
             "`cloudnet substrate load --force` insists",
@@ -86,6 +85,12 @@ class Loading:
         for one in loaded.breaks[:_NAMED]:
             log.error("would break cloudnet=%s: %s", one.cloudnet.id, one.text)
 
+    @repeatable
+    def _refused(self, told: str) -> None:
+        with self._store.write() as conn:
+            cloudnets.record(conn, "", self._clock.now(), "substrate refused", told)
+
+    @repeatable
     def _load(self, text: str, source: Source, *, force: bool) -> Loaded:
         graph = documents.graph(text)
         for _ in range(_TRIES):

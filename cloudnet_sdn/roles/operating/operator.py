@@ -25,6 +25,7 @@ from cloudnet_sdn.roles.operating.using import Using
 from cloudnet_sdn.store import audit, cloudnets, offers, substrate, tasks
 from cloudnet_sdn.store.audit import Call
 from cloudnet_sdn.store.cloudnets import Cloudnet
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import BadRequest, Conflict, NotFound, PeerAway
 from cloudnet_sdn.wire.identity import Caller
@@ -120,6 +121,7 @@ class Operator:
         broken = list(loaded.by_cloudnet) if loaded.done else []
         return loaded, self._mender.mend(broken)
 
+    @repeatable
     def drain(
         self, caller: Caller, element: str, options: MappingOf[str, object]
     ) -> list[CloudnetId]:
@@ -137,6 +139,7 @@ class Operator:
             cloudnets.record_of(conn, "", now, [(element, "drained", "")])
         return self._mender.mend(self._users(element) if evacuate else [])
 
+    @repeatable
     def undrain(self, caller: Caller, element: str) -> None:
         """Let an element carry again."""
         self._known(caller, element)
@@ -144,6 +147,7 @@ class Operator:
             substrate.undrain(conn, element)
             cloudnets.record_of(conn, "", self._clock.now(), [(element, "undrained", "")])
 
+    @repeatable
     def forget(self, caller: Caller, element: str) -> int:
         """An element is gone for good: nothing waits for it. How many things went with it.
 
@@ -176,8 +180,13 @@ class Operator:
         except (Transient, Refused) as exc:
             raise PeerAway(f"what waits for {identifier} doesn't let go of it: {exc}") from exc
         if shell:
-            with self._store.write() as conn:
-                tasks.hurry(conn, name, shell, self._clock.now())
+            self._hurry(name, shell)
+
+    @repeatable
+    def _hurry(self, plugin: str, shell: str) -> None:
+        """What a shell waited with is worth another try."""
+        with self._store.write() as conn:
+            tasks.hurry(conn, plugin, shell, self._clock.now())
 
     def _users(self, element: str) -> list[CloudnetId]:
         """The CloudNets that stand and use an element."""

@@ -17,6 +17,7 @@ from cloudnet_sdn.roles.effects.observing import Observer
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.store import cloudnets, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.tasks import Entry
 from cloudnet_sdn.wire.faults import BadRequest, Conflict, NotFound, PeerAway
@@ -57,6 +58,7 @@ class Provisioning:
         """Stop and start VNodes, all for an empty list."""
         return self._want(caller, cloudnet, vnodes, Power.CYCLE, "powercycling")
 
+    @repeatable
     def _want(
         self,
         caller: Caller,

@@ -24,6 +24,7 @@ from cloudnet_sdn.roles.reserving import addresses, segments
 from cloudnet_sdn.roles.reserving.difference import difference
 from cloudnet_sdn.roles.reserving.tags import NoTag, Route, pick
 from cloudnet_sdn.store import cloudnets, offers, substrate, tags, tasks, usage
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from mip.mapping import mapping_graph
@@ -98,6 +99,7 @@ class Reservations:
         self._effects = effects
         self._settings = settings
 
+    @repeatable
     def reserve(
         self,
         offer: Offer,

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from cloudnet_sdn.model.settings import Keep
 from cloudnet_sdn.ports import Clock
 from cloudnet_sdn.store import keeping
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 
 log = logging.getLogger(__name__)
@@ -45,9 +46,13 @@ class Keeping:
             return
         more = False
         for name, drop, age in self._drops:
-            with self._store.write() as conn:
-                count = drop(conn, now - age, BATCH)
+            count = self._drop(drop, now - age)
             more = more or count == BATCH
             if count:
                 log.info("dropped %s: %s", name, count)
         self._due = None if more else now + _PAUSE
+
+    @repeatable
+    def _drop(self, drop: Drop, before: dt.datetime) -> int:
+        with self._store.write() as conn:
+            return drop(conn, before, BATCH)

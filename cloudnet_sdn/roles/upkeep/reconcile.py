@@ -7,22 +7,25 @@ it makes no difference whether the process has run for a month or was killed and
 from __future__ import annotations
 
 import concurrent.futures
+import datetime as dt
 import logging
 import threading
 import time
+from collections.abc import Callable, Collection
 
 from cloudnet_sdn.model.identifiers import is_ours
 from cloudnet_sdn.model.settings import Settings
 from cloudnet_sdn.model.states import CloudnetState, OfferState, TaskState, Wanted
 from cloudnet_sdn.plugins.registry import Registry
-from cloudnet_sdn.ports import Clock, Inventory, Refused, Transient
+from cloudnet_sdn.ports import Clock, Inventory, OfferId, Refused, Transient
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.mapping.component import Mapping
 from cloudnet_sdn.roles.offers.lifecycle import Lifecycle
 from cloudnet_sdn.roles.upkeep.keeping import Keeping
 from cloudnet_sdn.roles.upkeep.mending import Mending
 from cloudnet_sdn.roles.upkeep.strangers import Strangers
-from cloudnet_sdn.store import cloudnets, offers, substrate, tasks
+from cloudnet_sdn.store import cloudnets, offers, substrate, tasks, workers
+from cloudnet_sdn.store.contention import StoreAway, repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.tasks import Entry
 
@@ -43,9 +46,24 @@ class Reconciler:
         effects: Effects,
         lifecycle: Lifecycle,
         mending: Mending,
+        attended: Callable[[], Collection[OfferId]],
         clock: Clock,
         settings: Settings,
     ) -> None:
+        """Put together.
+
+        Args:
+            store: the role's database.
+            registry: the plugins.
+            mapping: knows which shells are away.
+            effects: carries tasks out.
+            lifecycle: takes the steps of offers and CloudNets.
+            mending: has what broke mapped anew.
+            attended: answers the offers that this process works on.
+            clock: time.
+            settings: the role's configuration.
+        """
+        self._attended = attended
         self._store = store
         self._registry = registry
         self._mapping = mapping
@@ -55,7 +73,7 @@ class Reconciler:
         self._clock = clock
         self._settings = settings
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="inventory")
         self._looking: dict[tuple[str, str], concurrent.futures.Future[None]] = {}
         self._looked = float("-inf")
@@ -69,15 +87,21 @@ class Reconciler:
     def start(self) -> None:
         """Take up what an earlier process left, then tick until `stop`."""
         self.recover()
-        self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name="reconciler", daemon=True),
+            threading.Thread(target=self._live, name="beat", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """End after the tick under way."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        for thread in self._threads:
+            thread.join()
+        if self._threads and self._store.shared:
+            self._retire()
+        self._threads = []
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
@@ -91,16 +115,30 @@ class Reconciler:
         """Offers that an earlier process was working on come to nothing; all else goes on."""
         if told := self._mapping.complete_usage():
             log.info("usage of %s CloudNets of an earlier version written down", told)
+        self._beat()
+        self._end_orphans()
+
+    def _end_orphans(self) -> None:
+        """Offers that nobody works on any more come to nothing."""
+        now = self._clock.now()
         with self._store.read() as conn:
-            orphaned = offers.in_state(conn, OfferState.WORKING)
+            orphaned = workers.orphaned(
+                conn, self._store.worker, now, at=self._attended, shared=self._store.shared
+            )
         for offer in orphaned:
+            log.warning("offer=%s: nobody works on it any more", offer)
             text = "the role was restarted while it worked on it; ask again"
-            self._lifecycle.fail(offer.id, [{"element": "", "code": "peer-away", "text": text}])
+            self._lifecycle.fail(offer, [{"element": "", "code": "peer-away", "text": text}])
 
     # -- one tick
 
     def tick(self) -> None:
-        """Do what is due."""
+        """Do what is due; of several processes one does it at a time."""
+        self._beat()
+        if not self._chosen():
+            return
+        self._end_orphans()
+        self._sweep()
         self._ends()
         now = self._clock.now()
         with self._store.read() as conn:
@@ -115,6 +153,45 @@ class Reconciler:
         if time.monotonic() - self._looked >= self._settings.timing.inventory_s:
             self._looked = time.monotonic()
             self.take_inventory()
+
+    @repeatable
+    def _beat(self) -> None:
+        """Let the other processes know that this one lives."""
+        if self._store.shared:
+            with self._store.write() as conn:
+                workers.beat(conn, self._store.worker, self._clock.now())
+
+    def _live(self) -> None:
+        while not self._stop.wait(workers.BEAT_S):
+            try:
+                self._beat()
+            except Exception:
+                log.exception("the others couldn't be told that this process lives")
+
+    @repeatable
+    def _retire(self) -> None:
+        try:
+            with self._store.write() as conn:
+                workers.retire(conn, self._store.worker)
+        except StoreAway as exc:
+            log.info("the others will see by themselves that this process has ended: %s", exc)
+
+    @repeatable
+    def _chosen(self) -> bool:
+        """Whether this process is the one that does what is due."""
+        if not self._store.shared:
+            return True
+        length = dt.timedelta(seconds=10 + 3 * self._settings.timing.tick_s)
+        with self._store.write() as conn:
+            return workers.lease(conn, "tick", self._store.worker, self._clock.now(), length)
+
+    def _sweep(self) -> None:
+        """What is left of CloudNets that are over goes, should a step have been missed."""
+        with self._store.read() as conn:
+            strays = tasks.stray(conn)
+        for cloudnet in strays:
+            log.warning("cloudnet=%s is over, and has tasks that were to stay", cloudnet)
+            self._lifecycle.sweep(cloudnet)
 
     def _ends(self) -> None:
         """Holds and leases that are over."""
@@ -164,12 +241,10 @@ class Reconciler:
         with self._store.read() as conn:
             before = {e.id: e for e in tasks.of_target(conn, name, target)}
         keys = plugin.inventory(target)
-        now = self._clock.now()
         if self._mapping.health.back(name, target):
             log.info("back plugin=%s target=%s", name, target)
             self._moved(target)
-            with self._store.write() as conn:
-                tasks.hurry(conn, name, target, now)
+            self._hurry(name, target)
         if keys is None:
             return
         # The journal again, and after the shell: what is being made is in it before it is there.
@@ -185,27 +260,32 @@ class Reconciler:
             self._give_up(lost)
 
     def _remake(self, lost: list[Entry]) -> None:
-        now = self._clock.now()
         for entry in lost:
             log.warning("lost key=%s target=%s: it is made again", entry.key, entry.task.target)
-            with self._store.write() as conn:
-                tasks.outcome(conn, entry, TaskState.PLANNED)
-                lines = [(e, "lost", "it is made again") for e in entry.task.elements]
-                cloudnets.record_of(conn, entry.task.cloudnet, now, lines)
+            self._note_lost(entry, TaskState.PLANNED, "it is made again")
             self._effects.dispatch(entry)
 
     def _give_up(self, lost: list[Entry]) -> None:
         """A provider has given back what it promised: another one has to be found."""
-        now = self._clock.now()
         for entry in lost:
-            if entry.wanted is not Wanted.CONFIRMED:
-                continue
-            log.warning("given up key=%s by=%s", entry.key, entry.task.target)
-            with self._store.write() as conn:
-                tasks.outcome(conn, entry, TaskState.FAILED)
+            if entry.wanted is Wanted.CONFIRMED:
+                log.warning("given up key=%s by=%s", entry.key, entry.task.target)
                 text = f"{entry.task.target} has given it up"
-                lines = [(e, "lost", text) for e in entry.task.elements]
-                cloudnets.record_of(conn, entry.task.cloudnet, now, lines)
+                self._note_lost(entry, TaskState.FAILED, text)
+
+    @repeatable
+    def _note_lost(self, entry: Entry, state: TaskState, text: str) -> None:
+        lines = [(e, "lost", text) for e in entry.task.elements]
+        with self._store.write() as conn:
+            tasks.outcome(conn, entry, state)
+            cloudnets.record_of(conn, entry.task.cloudnet, self._clock.now(), lines)
+
+    @repeatable
+    def _hurry(self, name: str, target: str) -> None:
+        """A shell is back, and what it has to carry with it."""
+        with self._store.write() as conn:
+            tasks.hurry(conn, name, target, self._clock.now())
+            substrate.bump(conn)
 
     def _moved(self, target: str) -> None:
         """What is available has changed: operators are told, and who reserves looks again.
@@ -217,9 +297,12 @@ class Reconciler:
             news = away != (target in self._told)
             self._told ^= {target} if news else set()
         line = (target, "away", "it doesn't answer") if away else (target, "back", "it answers")
+        self._note_moved([line] if news else [])
+
+    @repeatable
+    def _note_moved(self, lines: list[tuple[str, str, str]]) -> None:
         with self._store.write() as conn:
-            if news:
-                cloudnets.record_of(conn, "", self._clock.now(), [line])
+            cloudnets.record_of(conn, "", self._clock.now(), lines)
             substrate.bump(conn)
 
 

@@ -15,6 +15,7 @@ from cloudnet_sdn.model.identifiers import cloudnet_in
 from cloudnet_sdn.model.settings import Timing
 from cloudnet_sdn.ports import Clock, Inventory
 from cloudnet_sdn.store import cloudnets, strangers
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Strangers:
         self._quarantine = dt.timedelta(seconds=timing.quarantine_s)
         self._met: dict[tuple[str, str], frozenset[str]] = {}
 
+    @repeatable
     def meet(
         self, name: str, plugin: Inventory, target: str, keys: Collection[str], *, among: int
     ) -> None:

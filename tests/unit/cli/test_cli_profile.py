@@ -75,10 +75,10 @@ def test_xdg_comes_before_home_and_both_before_the_machine():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("profile = 3", "is a profile's name"),
-        ("defualt = 'x'", "unknown key 'defualt'"),
-        ("[profile.x]\nurl = 'y'", "profile 'x': unknown key 'url'"),
-        ("[profile.x]\nat = 3", "`at` must be a string"),
+        ("profile = 3", "profile: a table is wanted, not 3"),
+        ("defualt = 'x'", "defualt: unknown key; there are default, profile"),
+        ("[profile.x]\nurl = 'y'", "profile.x.url: unknown key"),
+        ("[profile.x]\nat = 3", "profile.x.at: text is wanted, not 3"),
         ("[profile", "config.toml: "),
     ],
 )

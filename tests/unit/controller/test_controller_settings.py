@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from cloudnet_sdn.wire.configuration import ConfigurationError
 from cloudnet_sdn.wire.identity import Caller
 from ryu_apps import settings as module
 from ryu_apps.settings import (
     CONFIG_VARIABLE,
     Address,
     Settings,
-    SettingsError,
     from_environment,
     parse_arguments,
     settings_of,
@@ -103,8 +103,8 @@ TLS = {"ca": "a", "cert": "b", "key": "c"}
 @pytest.mark.parametrize(
     ("document", "text"),
     [
-        ({"lisen": "x"}, "unknown: lisen"),
-        ({"limits": {"tag": [1, 2]}}, "unknown: limits.tag"),
+        ({"lisen": "x"}, "lisen: unknown key"),
+        ({"limits": {"tag": [1, 2]}}, "limits.tag: unknown key"),
         ({"tls": TLS | {"password": ""}, "callers": ["cloudnet:role:x"]}, "tls.password"),
         ({"listen": "6653"}, "listen"),
         ({"listen": "h:70000"}, "listen"),
@@ -124,7 +124,7 @@ TLS = {"ca": "a", "cert": "b", "key": "c"}
     ],
 )
 def test_what_is_refused(document: dict[str, object], text: str) -> None:
-    with pytest.raises(SettingsError, match=text):
+    with pytest.raises(ConfigurationError, match=text):
         settings_of(document)
 
 
@@ -135,5 +135,5 @@ def test_without_a_file_under_ryu_manager() -> None:
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("x = ")
     for name in ("bad.toml", "missing.toml"):
-        with pytest.raises(SettingsError, match=name):
+        with pytest.raises(ConfigurationError, match=name):
             parse_arguments(["--config", str(tmp_path / name)])

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from fakes.databases import Databases
 from fakes.world import FakeClock, Federation, Machine, provider
+
+
+@pytest.fixture(autouse=True)
+def _in_databases(stores: Databases) -> None:
+    """Machines keep their state where `--store` says."""
 
 
 @pytest.fixture

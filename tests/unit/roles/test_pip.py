@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 from fakes.shells import Fabric
-from fakes.world import OPERATOR, OTHER, PAIR, TENANT, provider, request
+from fakes.world import OPERATOR, OTHER, PAIR, TENANT, request
 
 from cloudnet_sdn.roles.reserving.addresses import mac
 from cloudnet_sdn.wire.faults import BadRequest, Conflict, Forbidden, Gone, NotFound
@@ -394,13 +394,6 @@ def test_no_two_numbers_come_to_one_mac():
     macs = {mac("berlin", "secret", n) for n in (*range(5000), *range(2**24, 2**24 + 5000))}
     assert len(macs) == 10_000
     assert all(int(m[:2], 16) & 3 == 2 for m in macs)
-
-
-def test_no_lease_is_longer_than_the_longest(tmp_path, clock):
-    settings = {"leases": {"default_h": 1000.0, "longest_h": 24.0}}
-    pip = provider(tmp_path, "berlin", "munich", "b", clock, settings=settings)
-    assert request(pip, PAIR)["lease_until"].startswith("2030-01-02T00:00:00")
-    pip.stop()
 
 
 def test_a_lease_never_becomes_shorter(pip):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 
 import pytest
+from fakes import world
 from fakes.loopback import Loopback
 from fakes.shells import Fabric
 from fakes.world import (
@@ -168,7 +169,7 @@ def test_brokers_stand_where_providers_stand(tmp_path, clock):
         "kind": "vnp",
         "name": "sp",
         "api": {"listen": "127.0.0.1:0"},
-        "store": {"url": f"sqlite:///{tmp_path / 'sp.db'}"},
+        "store": {"url": world.databases.url(tmp_path, "sp")},
         "pip": [{"name": "vnp", "url": "http://vnp/RPC2"}],
         "timing": TIMING,
     }
@@ -198,7 +199,7 @@ def broker(folder, name, clock, peers, *, transits=(), grants=()) -> Machine:
         "kind": "vnp",
         "name": name,
         "api": {"listen": "127.0.0.1:0"},
-        "store": {"url": f"sqlite:///{folder / name}.db"},
+        "store": {"url": world.databases.url(folder, name)},
         "pip": [{"name": n, "url": f"http://{n}/RPC2"} for n in peers],
         "transit": list(transits),
         "grant": list(grants),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
+from fakes import world
 from fakes.world import OTHER, PAIR, TENANT, FakeClock, Machine, provider, request
 
 from cloudnet_sdn.model.settings import StoreSettings
@@ -21,11 +23,11 @@ def look(machine: Machine, times: int = 3) -> None:
         machine.clock.advance(1)
 
 
-def elsewhere(machine: Machine, name: str) -> None:
-    """End the process; the next one is told another store."""
+def elsewhere(machine: Machine, folder: Path, role: str, *, empty: bool = False) -> None:
+    """End the process; the next one is told another store, that of a role or an empty one."""
     machine.kill()
-    folder = machine.settings.store.url.rpartition("/")[0]
-    store = StoreSettings(f"{folder}/{name}")
+    folder.mkdir()
+    store = StoreSettings(world.databases.url(folder, role, empty=empty))
     machine.settings = dataclasses.replace(machine.settings, store=store)
 
 
@@ -38,8 +40,8 @@ def standing(pip):
     return pip
 
 
-def test_an_empty_store_takes_nothing_from_anybody(standing):
-    elsewhere(standing, "typo.db")
+def test_an_empty_store_takes_nothing_from_anybody(standing, tmp_path):
+    elsewhere(standing, tmp_path / "typo", "berlin")
     standing.boot()
     for _ in range(30):
         look(standing, 1)
@@ -50,14 +52,14 @@ def test_an_empty_store_takes_nothing_from_anybody(standing):
 
 
 def test_a_store_that_nobody_has_made_one_is_not_served(standing, tmp_path):
-    elsewhere(standing, "typo.db")
+    elsewhere(standing, tmp_path / "typo", "berlin", empty=True)
     upgrade(standing.settings.store.url)
     with pytest.raises(StoreError, match="cloudnet db init"):
         standing.boot()
 
 
-def test_the_store_of_another_role_is_not_served(standing):
-    elsewhere(standing, "munich.db")
+def test_the_store_of_another_role_is_not_served(standing, tmp_path):
+    elsewhere(standing, tmp_path / "other", "munich", empty=True)
     first, fresh = initialise(standing.settings.store.url, "munich", standing.clock.now())
     assert fresh
     assert initialise(standing.settings.store.url, "munich", standing.clock.now()) == (first, False)

@@ -27,9 +27,9 @@ def written() -> dict[str, Any]:
 
 
 @pytest.fixture
-def pip(tmp_path, written):
+def pip(tmp_path, written, stores):
     """A provider on that store; its machines have lost everything."""
-    fill(f"sqlite:///{tmp_path / 'berlin.db'}", written)
+    fill(stores.url(tmp_path, "berlin", empty=True), written)
     vlans = {"vlans": {"min": 100, "max": 1999}}
     machine = provider(tmp_path, "berlin", "munich", "b", FakeClock(), settings=vlans)
     yield machine
@@ -50,8 +50,26 @@ def fill(url: str, written: dict[str, Any]) -> None:
                 dict(zip(written[f"{name}:columns"], row, strict=True)) for row in written[name]
             ]
             if rows:
-                conn.execute(table.insert(), rows)
+                conn.execute(_typed(name, table).insert(), rows)
+            if rows and "id" in rows[0] and conn.dialect.name == "postgresql":
+                _count_on(conn, name)
     engine.dispose()
+
+
+def _typed(name: str, table: sa.TableClause) -> sa.TableClause:
+    """With the one type that the rows' JSON doesn't tell: SQLite wrote 0 and 1."""
+    if name != "tasks":
+        return table
+    columns = [sa.column(c.name, sa.Boolean() if c.name == "open" else None) for c in table.c]
+    return sa.table(name, *columns)
+
+
+def _count_on(conn: sa.Connection, table: str) -> None:
+    """Have PostgreSQL give out ids after those that were put in."""
+    sequence = conn.scalar(sa.func.pg_get_serial_sequence(table, "id"))
+    if sequence is not None:
+        most = conn.scalar(sa.text(f"SELECT max(id) FROM {table}"))
+        conn.execute(sa.select(sa.func.setval(sequence, most)))
 
 
 def test_everything_that_stood_stands(pip: Machine, written):

@@ -24,8 +24,9 @@ LATER = NOW + dt.timedelta(hours=1)
 
 
 @pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path / 'role.db'}"
+def url(tmp_path, stores):
+    """Of an empty database."""
+    return stores.url(tmp_path, "role", empty=True)
 
 
 @pytest.fixture
