@@ -80,7 +80,7 @@ PARTS: dict[str, Callable[[Instance, Weights, Clock], object]] = {
     "placing": lambda i, w, c: build_placing(i, w, Metric(i, w, c)),
     "departures": lambda i, _w, c: leavable(i, c),
     "elimination": lambda i, w, c: eliminate(placing(i, w), clock=c),
-    "parting": lambda i, w, c: cheapest_parting(i, w, Metric(i, w, c)),
+    "parting": lambda i, w, c: list(cheapest_parting(i, w, Metric(i, w, c))),
     "program": lambda i, w, c: ArcFlow(i, w, clock=c),
     "descent": lambda i, w, c: LocalSearch(placing(i, w), random.Random(1), c).descend(
         list(range(len(i.points)))
