@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from mip.draft import Draft
 from mip.exact.program import Search, solve_plain
-from mip.formulation.arc_flow import Arc, Scope
+from mip.formulation.arc_flow import Scope
+from mip.formulation.columns import Arc
 from mip.instance.instance import Instance
 from mip.objectives import Weights
 from mip.solvers.registry import prompt_solver

@@ -26,8 +26,8 @@ class Row:
 class LinearModel:
     """Minimise cost · x under `rows`, 0 <= x <= upper, some x whole; a builder, so it changes.
 
-    `contradiction` is set once a row without columns can't hold. Nothing can be added once the clock
-    has run out: that is an `OutOfTimeError`.
+    `contradiction` is set once a row without columns can't hold. Once the clock has run out,
+    nothing can be added: an `OutOfTimeError`.
     """
 
     cost: list[float] = field(default_factory=list)
