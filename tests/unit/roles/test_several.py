@@ -59,6 +59,11 @@ def test_a_second_process_on_sqlite_is_turned_away(pip, request):
     assert request_state(pip) == "held"
 
 
+def killed(*_: object) -> None:
+    """The process ends here: kill -9."""
+    raise Killed
+
+
 def request_state(machine: Machine) -> str:
     return str(request(machine, PAIR)["state"])
 
