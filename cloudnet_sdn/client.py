@@ -110,7 +110,7 @@ class RoleClient:
         return self._dict(method, *args)
 
     def offer(self, offer: str) -> Json:
-        """The offer as it stands."""
+        """The offer as it stands, by its id or by the id of the request for it."""
         return self._dict("negotiation.offer", offer)
 
     def confirm(self, offer: str) -> Json:

@@ -12,12 +12,14 @@ import datetime as dt
 import logging
 import os
 import select
+import socket
 import ssl
 import termios
 import threading
 import time
 import tty
 from collections.abc import Callable, Iterator
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -28,6 +30,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.sync.connection import Connection
 from websockets.sync.server import ServerConnection
 
+from cloudnet_sdn.wire.configuration import WHERE_IT_LISTENS, Public
 from cloudnet_sdn.wire.consoles import (
     CLOSE_S,
     MAX_FRAME,
@@ -37,7 +40,8 @@ from cloudnet_sdn.wire.consoles import (
     write_frame,
 )
 from cloudnet_sdn.wire.faults import NotFound, PeerAway
-from cloudnet_sdn.wire.tls import TlsFiles, client_context, server_context
+from cloudnet_sdn.wire.identity import Caller, Kind, Peer
+from cloudnet_sdn.wire.tls import Contexts, TlsFiles, check_peer, client_context, server_context
 from cloudnet_sdn.wire.tokens import utc_now
 
 log = logging.getLogger(__name__)
@@ -71,7 +75,8 @@ class ConsoleProxy:
         tls: TlsFiles,
         *,
         below: TlsFiles | None = None,
-        public: str = "",
+        below_is: Kind = Kind.ROLE,
+        public: Public = WHERE_IT_LISTENS,
         now: Callable[[], dt.datetime] = utc_now,
     ) -> None:
         """Prepare; nothing listens before `start`.
@@ -81,18 +86,20 @@ class ConsoleProxy:
             port: 0 to choose.
             tls: the role's files; no client certificates are asked for.
             below: files that trust the authority of the layer below; `tls` where not given.
-            public: the host's name in the URLs; `host` where not given.
+            below_is: what that layer is: shells under a PIP, roles under a VNP.
+            public: host and port in the URLs; where it listens, as far as not given.
             now: the clock tokens go by.
 
         Raises:
             ValueError: unusable TLS files.
             FileNotFoundError: a TLS file isn't there.
         """
-        self._below = client_context(below or tls)
-        self._server = ConsoleServer(
+        self._below = Contexts(below or tls, client_context)
+        self._below_is = below_is
+        self._server: ConsoleServer[_Target] = ConsoleServer(
             host,
             port,
-            server_context(tls, ask=False),
+            Contexts(tls, partial(server_context, ask=False)),
             self._relay,
             prefix=_PREFIX,
             public=public,
@@ -116,26 +123,47 @@ class ConsoleProxy:
         """Listen no more and end all consoles; may be repeated."""
         self._server.stop()
 
-    def grant(self, target_url: str) -> Grant:
+    def check(self, caller: Caller) -> None:
+        """See whether the caller may have one more console, before one is asked for below.
+
+        Raises:
+            Busy: he has his share of them, or too many are open.
+        """
+        self._server.check(caller)
+
+    def grant(self, target_url: str, caller: Caller | None = None, at: str = "") -> Grant:
         """A URL that leads, once and within 60 s, to the console at `target_url`.
+
+        Args:
+            target_url: as the layer below gave it.
+            caller: for whom.
+            at: who is to be found there: a shell's element, a provider; '' for any of them.
 
         Raises:
             ValueError: the target is no `wss://` URL.
-            Busy: too many are open.
+            Busy: as `check`.
         """
         _place(target_url)
-        ticket = self._server.grant(target_url)
+        peer = Caller(self._below_is, at) if at else self._below_is
+        ticket = self._server.grant(_Target(target_url, peer), caller)
         return Grant(ticket.url, ticket.expires)
 
-    def _relay(self, session: ServerConnection, target: str) -> None:
+    def _relay(self, session: ServerConnection, target: _Target) -> None:
         log.info("console opens id=%s", session.id)
         try:
-            with _open(target, self._below) as below:
+            with _open(target.url, self._below.current(), target.peer) as below:
                 _both_ways(session, below)
         except (PeerAway, NotFound) as exc:
             log.warning("console id=%s has nothing below: %s", session.id, exc)
             session.close(1014, "the console can't be reached")
         log.info("console ended id=%s", session.id)
+
+
+class _Target(NamedTuple):
+    """A console below, and whose certificate is to be found there."""
+
+    url: str
+    peer: Peer
 
 
 def _both_ways(above: Connection, below: Connection) -> None:
@@ -155,31 +183,42 @@ def _one_way(source: Connection, sink: Connection) -> None:
         end.close(code, (source.close_reason or "")[:100])
 
 
-def _open(url: str, context: ssl.SSLContext) -> ClientConnection:
-    """Connect to a console.
+def _open(url: str, context: ssl.SSLContext, peer: Peer = None) -> ClientConnection:
+    """Connect to a console. The token is sent only to whom it is meant for.
 
     Raises:
-        PeerAway: it can't be reached; NotFound: its token isn't good (any more).
+        PeerAway: it can't be reached, or somebody else is there.
+        NotFound: its token isn't good (any more).
     """
+    place = _place(url)
+    host, _, port = place.rpartition(":")
     try:
-        return connect(
-            url,
-            ssl=context,
-            compression=None,
-            open_timeout=OPEN_S,
-            close_timeout=CLOSE_S,
-            max_size=MAX_FRAME,
-            proxy=None,
-            logger=frames_log,
-        )
+        sock = socket.create_connection((host, int(port)), OPEN_S)
+        try:
+            sock = context.wrap_socket(sock, server_hostname=host)
+            check_peer(sock, peer, place)
+            sock.settimeout(None)
+            return connect(
+                f"ws{url.removeprefix('wss')}",  # TLS is there already
+                sock=sock,
+                compression=None,
+                open_timeout=OPEN_S,
+                close_timeout=CLOSE_S,
+                max_size=MAX_FRAME,
+                proxy=None,
+                logger=frames_log,
+            )
+        except BaseException:
+            sock.close()
+            raise
     except InvalidStatus as exc:
         if exc.response.status_code == HTTPStatus.NOT_FOUND:
             raise NotFound("no such console, or no longer: ask for a new one") from None
-        raise PeerAway(f"{_place(url)} answered {exc.response.status_code}") from None
+        raise PeerAway(f"{place} answered {exc.response.status_code}") from None
     except InvalidURI:
-        raise PeerAway(f"{_place(url)} leads to no console") from None
+        raise PeerAway(f"{place} leads to no console") from None
     except (OSError, InvalidHandshake) as exc:
-        raise PeerAway(f"{_place(url)} can't be reached: {exc}") from None
+        raise PeerAway(f"{place} can't be reached: {exc}") from None
 
 
 def _place(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Certificate authorities and certificates of a federation: `cloudnet pki init` and `issue`."""
+"""Authorities and certificates of a federation: `cloudnet pki init`, `issue`, `revoke`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -72,12 +72,13 @@ def issue(
 ) -> TlsFiles:
     """Issue a certificate: `cert.pem`, `key.pem` (mode 0600) and a copy of `ca.pem` in `out`.
 
-    Roles serve and call, so theirs names `hosts` too; tenants and operators only call, and a
-    certificate of theirs never passes for a server's.
+    Roles serve and call, so theirs names `hosts` too; so do shells, which call nobody but each
+    other's tunnels. Tenants and operators only call, and a certificate of theirs never passes for
+    a server's.
 
     Args:
         directory: the authority's, see `init_authority`.
-        uri: `cloudnet:tenant|role|operator:NAME`.
+        uri: `cloudnet:tenant|role|operator|shell:NAME`.
         out: made if it isn't there, mode 0700. What is in it is replaced.
         hosts: DNS names and addresses where a role's servers are.
         days: how long it is good; not longer than its authority.
@@ -96,7 +97,7 @@ def issue(
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, caller.name)])
     names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(caller.uri)]
     purposes = [ExtendedKeyUsageOID.CLIENT_AUTH]
-    if caller.kind is Kind.ROLE:
+    if caller.kind in (Kind.ROLE, Kind.SHELL):
         names += names_of_hosts
         purposes.append(ExtendedKeyUsageOID.SERVER_AUTH)
     certificate = (
@@ -117,6 +118,69 @@ def issue(
         cert=_write(out / "cert.pem", certificate.public_bytes(serialization.Encoding.PEM)),
         key=_write(out / "key.pem", _pem(key), mode=0o600),
     )
+
+
+def revoke(directory: Path, certificate: Path) -> Path:
+    """Add a certificate to those that the authority in `directory` has revoked: `crl.pem`.
+
+    The list holds as long as the authority, so that nobody is locked out by an old one; whoever is
+    to obey it gets a copy of the new one.
+
+    Args:
+        directory: the authority's, see `init_authority`.
+        certificate: a PEM file, or a copy; a certificate of this authority.
+
+    Returns:
+        The path of `crl.pem`. Revoking what is revoked changes nothing.
+
+    Raises:
+        ValueError: it is no certificate of this authority, or files of an authority are none.
+        FileNotFoundError: `directory` has no authority, or `certificate` isn't there.
+    """
+    authority, signer = _authority(directory)
+    try:
+        revoked = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except ValueError as exc:
+        raise ValueError(f"{certificate}: no PEM certificate") from exc
+    try:
+        revoked.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature) as exc:
+        raise ValueError(f"{certificate}: not issued by the authority in {directory}") from exc
+    file = directory / "crl.pem"
+    before = _revoked(file)
+    if any(one.serial_number == revoked.serial_number for one in before):
+        return file
+    now = dt.datetime.now(dt.UTC)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(authority.subject)
+        .last_update(now)
+        .next_update(authority.not_valid_after_utc)
+        .add_extension(x509.CRLNumber(len(before) + 1), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
+    )
+    added = (
+        x509.RevokedCertificateBuilder()
+        .serial_number(revoked.serial_number)
+        .revocation_date(now)
+        .build()
+    )
+    for one in (*before, added):
+        builder = builder.add_revoked_certificate(one)
+    signed = builder.sign(signer, hashes.SHA256())
+    return _write(file, signed.public_bytes(serialization.Encoding.PEM))
+
+
+def _revoked(file: Path) -> list[x509.RevokedCertificate]:
+    """Those on a list; none where there is no list yet."""
+    if not file.exists():
+        return []
+    try:
+        return list(x509.load_pem_x509_crl(file.read_bytes()))
+    except ValueError as exc:
+        raise ValueError(f"{file}: no PEM list of revoked certificates") from exc
 
 
 def _authority(directory: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

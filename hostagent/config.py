@@ -12,8 +12,10 @@ of `[bridge]` (a host may have both):
     ca = "ca.pem"
     cert = "cert.pem"
     key = "key.pem"
+    crl = "crl.pem"                     # left out: nobody's certificate is revoked
     [console]
     listen = "127.0.0.1:0"              # the default: any free port
+    public = "sn1.berlin.example"       # HOST or HOST:PORT in URLs, where it listens on 0.0.0.0
     [bridge]
     name = "b-sn1"
     uplinks = ["b-sn1-eth1"]
@@ -44,14 +46,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
+from cloudnet_sdn.wire.certificates import identity_trouble, public_place
 from cloudnet_sdn.wire.configuration import (
     ConfigurationError,
     listening_troubles,
     plain,
     tls_trouble,
 )
-from cloudnet_sdn.wire.fields import Count, said
+from cloudnet_sdn.wire.fields import Count, PublicText, said
 from cloudnet_sdn.wire.files import File
+from cloudnet_sdn.wire.identity import shell
 from cloudnet_sdn.wire.reading import Form
 from cloudnet_sdn.wire.tls import TlsFiles
 from hostagent.bridge import DEFAULT_DB
@@ -189,9 +193,12 @@ class ConsoleConfig:
 
     Attributes:
         listen: ADDRESS:PORT; port 0 is any free one.
+        public: `HOST` or `HOST:PORT` in URLs; '' for where it listens, or, where that is every
+            address, the first host that the certificate names.
     """
 
-    listen: Served
+    listen: Served = Address("127.0.0.1", 0)
+    public: PublicText = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +222,7 @@ class Config:
     state: File
     listen: Served
     tls: TlsFiles
-    console: ConsoleConfig = ConsoleConfig(Address("127.0.0.1", 0))
+    console: ConsoleConfig = ConsoleConfig()
     driver: str = "namespace"
     bridge: BridgeConfig | None = None
     tunnel: tuple[TunnelConfig, ...] = ()
@@ -247,10 +254,15 @@ def load(path: Path) -> Config:
 def obstacles(config: Config) -> list[str]:
     """What this machine hasn't got that the configuration names, each with its key."""
     found = []
-    if why := tls_trouble(config.tls):
-        found.append(f"tls: {why}")
-    places = [("listen", config.listen.host, config.listen.port)]
     console = config.console.listen
+    if why := tls_trouble(config.tls) or identity_trouble(config.tls.cert, shell(config.name)):
+        found.append(f"tls: {why}")
+    elif config.bridge is not None:
+        try:
+            public_place(console.host, config.console.public, config.tls.cert)
+        except ConfigurationError as exc:
+            found.append(f"console.public: {exc}")
+    places = [("listen", config.listen.host, config.listen.port)]
     if config.bridge is not None:
         places.append(("console.listen", console.host, console.port))
     found += listening_troubles(places)

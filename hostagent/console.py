@@ -20,9 +20,10 @@ from collections.abc import Callable, Sequence
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
+from cloudnet_sdn.wire.certificates import public_place
 from cloudnet_sdn.wire.consoles import ConsoleServer, write_frame
 from cloudnet_sdn.wire.identity import Caller
-from cloudnet_sdn.wire.tls import TlsFiles, server_context
+from cloudnet_sdn.wire.tls import Contexts, TlsFiles
 from hostagent.config import Address
 from hostagent.spec import Key
 
@@ -42,6 +43,7 @@ class Consoles:
         tls: TlsFiles,
         *,
         allowed: Caller,
+        public: str = "",
         shell: Callable[[Key], Sequence[str]],
     ) -> None:
         """Prepare; nothing listens before `start`.
@@ -50,11 +52,20 @@ class Consoles:
             listen: where.
             tls: the agent's files.
             allowed: who may connect.
+            public: `HOST` or `HOST:PORT` in URLs; '' for where it listens.
             shell: the command that opens a shell in a VNode.
+
+        Raises:
+            ConfigurationError: nothing tells what to say in URLs.
         """
         self._shell = shell
-        self._server = ConsoleServer(
-            listen.host, listen.port, server_context(tls), self._serve, allowed=allowed
+        self._server: ConsoleServer[Key] = ConsoleServer(
+            listen.host,
+            listen.port,
+            Contexts(tls),
+            self._serve,
+            allowed=allowed,
+            public=public_place(listen.host, public, tls.cert),
         )
 
     def start(self) -> None:
@@ -79,8 +90,7 @@ class Consoles:
         expires = ticket.expires.strftime("%Y-%m-%dT%H:%M:%SZ")
         return {"url": ticket.url, "token": ticket.token, "expires": expires}
 
-    def _serve(self, session: ServerConnection, opens: str) -> None:
-        key = Key(opens)
+    def _serve(self, session: ServerConnection, key: Key) -> None:
         try:
             argv = self._shell(key)
         except Exception as exc:

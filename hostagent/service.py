@@ -60,7 +60,11 @@ class Agent:
                 self._bridge = _bridge(config, config.bridge)
                 self._vnodes = _vnodes(config, config.bridge, self._bridge)
                 self._consoles = Consoles(
-                    config.console.listen, config.tls, allowed=provider, shell=self._vnodes.shell
+                    config.console.listen,
+                    config.tls,
+                    allowed=provider,
+                    public=config.console.public,
+                    shell=self._vnodes.shell,
                 )
             self._tunnels = Tunnels(config.tunnel, config.state)
             methods = Methods(

@@ -5,6 +5,7 @@ MappingError
 ├── WrongObjectiveError     an objective with prices that can't be
 ├── UnknownMethodError      no such method or solver
 ├── SolverError             a solver broke down
+│   └── OutOfMemoryError    it took more memory than it may
 ├── NoTurnError             no worker was free within the time limit
 ├── WrongMappingError       the verifier turned a mapping down: our fault
 ├── SendingError            what can't be handed to a process of its own
@@ -45,6 +46,10 @@ class UnknownMethodError(MappingError):
 
 class SolverError(MappingError):
     """A solver broke down."""
+
+
+class OutOfMemoryError(SolverError):
+    """A solve was ended because it took more memory than it may, the solver's process included."""
 
 
 class NoTurnError(MappingError):

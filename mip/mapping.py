@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from mip.clock import Clock
 from mip.collecting import uncollected
 from mip.draft import Draft, chosen_values, value_of
 from mip.errors import UnknownMethodError, WrongMappingError
 from mip.exact.host_count import counts_hosts, solve_hosts
 from mip.exact.min_max import only_peak, solve_peak
-from mip.exact.program import Clock, Found, Search, solve_plain
-from mip.exact.strategy import quick, solve_additive, surrogate
+from mip.exact.program import Found, Search, solve_plain
+from mip.exact.strategy import part_of, quick, solve_additive, surrogate, takes_long
 from mip.explain.refusals import explain
 from mip.instance.features import is_pip, landmarks, offered, within
 from mip.instance.instance import Instance, Kind, compile_instance
@@ -27,8 +28,11 @@ from rdl.graph import MappingGraph, NotIn, Placement, Scalar
 METHODS = ("auto", "exact", "fast")
 
 _EXPLAIN_S = 10.0
-_EXPLAIN_MIN_S = 1.0
+_EXPLAIN_MIN_S = 0.3
 """The time that looking for reasons may take: at most, and whatever the time limit says."""
+
+_SPARE_SHARE = 0.3
+"""The part of the time for a mapping of low cost, to fall back on where the objective is no sum."""
 
 _CLOSED = 1e-9
 """The gap that is none, as a share of the value: what doubles tell apart."""
@@ -98,6 +102,20 @@ def _solve(instance: Instance, weights: Weights, search: Search, method: str) ->
         return quick(instance, weights, search)
     if weights.additive:
         return solve_additive(instance, weights, search)
+    spare = Found(Ending.UNKNOWN)
+    if search.clock.left() is not None and takes_long(instance):
+        moment = part_of(replace(search, progress=None), _SPARE_SHARE)
+        spare = quick(instance, surrogate(instance), moment)
+    if spare.ending is Ending.INFEASIBLE:
+        return spare
+    found = _by_kind(instance, weights, search)
+    if found.ending is Ending.UNKNOWN and spare.draft is not None:
+        return Found(Ending.FEASIBLE, spare.draft, found.bound)
+    return found
+
+
+def _by_kind(instance: Instance, weights: Weights, search: Search) -> Found:
+    """The way that fits an objective that is no sum."""
     if only_peak(weights):
         return solve_peak(instance, weights, search)
     if counts_hosts(instance, weights):
@@ -125,10 +143,7 @@ def _break_ties(
         return found
     if found.ending is not Ending.OPTIMAL:
         return found
-    left = search.clock.left()
-    again = Search(
-        search.solver, Clock(None if left is None else left * _TIE_SHARE), 0.0, search.seed, None
-    )
+    again = Search(search.solver, search.clock.part(_TIE_SHARE), 0.0, search.seed, None)
     value = value_of(instance, weights, found.draft)
     cost = surrogate(instance)
     better = solve_plain(instance, cost, again, ceiling=(weights, value))

@@ -13,7 +13,7 @@ import eventlet
 import eventlet.wsgi
 
 from cloudnet_sdn.wire.rpc import Service, local, wsgi
-from cloudnet_sdn.wire.tls import TlsFiles, caller_of, server_context
+from cloudnet_sdn.wire.tls import Contexts, TlsFiles, caller_of
 from ryu_apps.settings import Address
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,31 @@ class CallerProtocol(eventlet.wsgi.HttpProtocol):
         return environ
 
 
+class _Secured:
+    """A listening socket that wraps each connection with the certificates of that moment."""
+
+    def __init__(self, listener: Any, contexts: Contexts) -> None:
+        self._listener = listener
+        self._contexts = contexts
+
+    def accept(self) -> tuple[Any, Any]:
+        """The next connection; its handshake is for whoever reads from it."""
+        while True:
+            sock, address = self._listener.accept()
+            try:
+                secured = self._contexts.current().wrap_socket(
+                    sock, server_side=True, do_handshake_on_connect=False
+                )
+            except OSError as exc:  # the peer has gone
+                log.info("connection from=%s ended: %s", address[0], exc)
+                sock.close()
+            else:
+                return secured, address
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._listener, name)
+
+
 def open_listener(address: Address, tls: TlsFiles | None) -> Any:
     """The API's listening socket.
 
@@ -39,11 +64,9 @@ def open_listener(address: Address, tls: TlsFiles | None) -> Any:
         OSError: the address is taken, or a file of `tls` isn't there.
         ValueError: a file of `tls` isn't what it should be.
     """
-    context = server_context(tls) if tls is not None else None
+    contexts = Contexts(tls) if tls is not None else None
     listener = eventlet.listen((address.host, address.port), reuse_port=False)
-    if context is None:
-        return listener
-    return context.wrap_socket(listener, server_side=True, do_handshake_on_connect=False)
+    return listener if contexts is None else _Secured(listener, contexts)
 
 
 def serve(listener: Any, service: Service, *, secured: bool) -> None:

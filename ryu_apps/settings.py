@@ -39,6 +39,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from cloudnet_sdn.wire.certificates import identity_trouble
 from cloudnet_sdn.wire.configuration import (
     ConfigurationError,
     folder_trouble,
@@ -49,7 +50,7 @@ from cloudnet_sdn.wire.configuration import (
     tls_trouble,
 )
 from cloudnet_sdn.wire.fields import CallerUri, ListenText, Number, Whole, beside, said
-from cloudnet_sdn.wire.identity import Caller
+from cloudnet_sdn.wire.identity import CONTROLLER, Caller, shell
 from cloudnet_sdn.wire.reading import Form
 from cloudnet_sdn.wire.tls import TlsFiles
 from ryu_apps.compile import Guard
@@ -288,8 +289,10 @@ def settings_of(document: Mapping[str, Any], folder: Path = Path()) -> Settings:
 def obstacles(settings: Settings) -> list[str]:
     """What this machine hasn't got that the settings name, each with its key."""
     found = []
-    if settings.tls is not None and (why := tls_trouble(settings.tls)):
-        found.append(f"tls: {why}")
+    if settings.tls is not None:
+        own = shell(CONTROLLER)
+        if why := tls_trouble(settings.tls) or identity_trouble(settings.tls.cert, own):
+            found.append(f"tls: {why}")
     listen, api = settings.listen, settings.api
     places = [("listen", listen.host, listen.port), ("api", api.host, api.port)]
     found += listening_troubles(places)

@@ -1,4 +1,4 @@
-"""`cloudnet pki init|issue`: the command line of `cloudnet_sdn.pki`."""
+"""`cloudnet pki init|issue|revoke`: the command line of `cloudnet_sdn.pki`."""
 
 from __future__ import annotations
 
@@ -45,14 +45,16 @@ def init(directory: Path, name: str, days: int | None, fmt: Format) -> None:
 @click.argument("directory", type=FOLDER)
 @click.argument("uri", metavar="cloudnet:KIND:NAME")
 @click.option("--out", type=FOLDER, required=True, help="Folder for ca.pem, cert.pem, key.pem.")
-@click.option("--host", "hosts", multiple=True, metavar="NAME", help="Where a role's servers are "
+@click.option("--host", "hosts", multiple=True, metavar="NAME", help="Where a role or shell is "
               "(DNS name or address); may be repeated.  [default: this machine]")  # fmt: skip
 @click.option("--days", type=LIFETIME, help="How long it is good.")
 @format_option
 def issue(
     *, directory: Path, uri: str, out: Path, hosts: tuple[str, ...], days: int | None, fmt: Format
 ) -> None:
-    """Issue a certificate of the authority in DIRECTORY; KIND is tenant, role or operator.
+    """Issue a certificate of the authority in DIRECTORY; KIND is tenant, role, operator or shell.
+
+    A shell's NAME is its substrate element, or `controller`.
 
     What is in the folder --out is replaced.
     """
@@ -70,3 +72,24 @@ def issue(
     shown = {name: str(path.absolute()) for name, path in data.items()}
     emit(fmt, shown, lambda: pairs(shown))
     talk(f"{files.key} is secret: give it to nobody but {uri}")
+
+
+@pki.command()
+@click.argument("directory", type=FOLDER)
+@click.argument("certificate", type=click.Path(dir_okay=False, path_type=Path))
+@format_option
+def revoke(directory: Path, certificate: Path, fmt: Format) -> None:
+    """Revoke CERTIFICATE, of the authority in DIRECTORY, and write its crl.pem anew.
+
+    Copy crl.pem to where `crl` in the configurations says: it is used without a restart.
+    """
+    from cloudnet_sdn.pki import revoke as sign
+
+    try:
+        crl = sign(directory, certificate)
+    except FileNotFoundError as error:
+        raise Failed(f"{error.filename}: no such file", Exit.USAGE) from error
+    except ValueError as error:
+        raise Failed(str(error), Exit.USAGE) from error
+    data = {"crl": str(crl.absolute())}
+    emit(fmt, data, lambda: pairs(data))

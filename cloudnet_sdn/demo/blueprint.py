@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudnet_sdn import pki
+from cloudnet_sdn.wire.identity import CONTROLLER, Caller, role, shell
 from cloudnet_sdn.wire.tls import TlsFiles
 from rdl.graph import Amount, Element, Feature, Graph, Interface, Layer, Range
 from rdl.language.dump import dump
@@ -147,7 +148,7 @@ def site(
         api_port=api,
         console_port=console,
         controller_port=controller,
-        internal=_internal(directory, name, "role"),
+        internal=_internal(directory, role(name), "role"),
         facade=pki.issue(federation, f"cloudnet:role:{name}", out=directory / "tls"),
     )
     for host in [*made.hosts, made.tunnel_host]:
@@ -155,13 +156,13 @@ def site(
         made.agents[host] = Agent(
             url=f"https://127.0.0.1:{ports(1)[0]}/RPC2",
             config=home / "agent.toml",
-            tls=_internal(directory, host, f"agents/{host}/tls"),
+            tls=_internal(directory, shell(host), f"agents/{host}/tls"),
         )
     return made
 
 
-def _internal(directory: Path, name: str, where: str) -> TlsFiles:
-    return pki.issue(directory / "authority", f"cloudnet:role:{name}", out=directory / where)
+def _internal(directory: Path, who: Caller, where: str) -> TlsFiles:
+    return pki.issue(directory / "authority", who.uri, out=directory / where)
 
 
 def write(this: Site, other: Site, testbed: Json, *, vnp: str, operator: str) -> None:
@@ -175,7 +176,7 @@ def write(this: Site, other: Site, testbed: Json, *, vnp: str, operator: str) ->
             "api": this.controller_url.removesuffix("/RPC2"),
             "store": f"sqlite:///{this.directory / 'controller.sqlite'}",
             "callers": [f"cloudnet:role:{this.name}"],
-            "tls": _tls(_internal(this.directory, f"{this.name}-controller", "controller-tls")),
+            "tls": _tls(_internal(this.directory, shell(CONTROLLER), "controller-tls")),
         },
     )
     for host in this.described["hosts"]:

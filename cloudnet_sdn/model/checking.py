@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from cloudnet_sdn.wire.certificates import identity_trouble, public_place
 from cloudnet_sdn.wire.configuration import (
+    ConfigurationError,
     is_loopback,
     listening_troubles,
     parse_url,
     tls_trouble,
 )
-from cloudnet_sdn.wire.identity import Caller
+from cloudnet_sdn.wire.identity import CONTROLLER, Caller, role
 from rdl.vocabulary import ID, INTERFACE, VLAN_MAX, VLAN_MIN
 
 if TYPE_CHECKING:  # it names the rules itself
@@ -43,8 +45,22 @@ def obstacles(settings: Settings) -> list[str]:
     for key, files in _tls_files(settings):
         if why := tls_trouble(files):
             found.append(f"{key}: {why}")
+    if settings.api.tls and not found:
+        found += _own_names(settings, settings.api.tls)
     places = [(f"{key}.listen", place.host, place.port) for key, place in _listens(settings)]
     return found + listening_troubles(places)
+
+
+def _own_names(settings: Settings, tls: TlsFiles) -> Iterator[str]:
+    """What the certificates have to say, once they are there."""
+    if why := identity_trouble(tls.cert, role(settings.name)):
+        yield f"api.tls: {why}"
+    if settings.console is not None:
+        files = settings.console.tls or tls
+        try:
+            public_place(settings.console.host, settings.console.public, files.cert)
+        except ConfigurationError as exc:
+            yield f"console.public: {exc}"
 
 
 def _kinds(kind: RoleKind, document: Mapping[str, Any]) -> Iterator[str]:
@@ -68,6 +84,8 @@ def _consoles(api: Listen, console: Listen | None) -> Iterator[str]:
 
 
 def _agents(agents: Mapping[str, str], internal: TlsFiles | None) -> Iterator[str]:
+    if CONTROLLER in agents:
+        yield f"agents.{CONTROLLER}: the controller has this name among the shells"
     for element, url in agents.items():
         yield from _calling(f"agents.{element}", url, internal, "[internal]")
 

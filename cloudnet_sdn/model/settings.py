@@ -15,7 +15,17 @@ from pydantic import AfterValidator
 
 from cloudnet_sdn.model.checking import BROKERS_OWN, PROVIDERS_OWN, RULES
 from cloudnet_sdn.wire.configuration import ConfigurationError, parse_listen
-from cloudnet_sdn.wire.fields import Amount, Count, Duration, Flag, ListenText, Pause, Url, Whole
+from cloudnet_sdn.wire.fields import (
+    Amount,
+    Count,
+    Duration,
+    Flag,
+    ListenText,
+    Pause,
+    PublicText,
+    Url,
+    Whole,
+)
 from cloudnet_sdn.wire.files import File
 from cloudnet_sdn.wire.identity import Caller
 from cloudnet_sdn.wire.reading import Form
@@ -90,6 +100,18 @@ class Listen:
     def port(self) -> int:
         """The port."""
         return parse_listen(self.listen)[1]
+
+
+@dataclass(frozen=True)
+class ConsoleSettings(Listen):
+    """Where consoles are served.
+
+    Attributes:
+        public: `HOST` or `HOST:PORT` in their URLs; '' for where it listens, or, where that is
+            every address, the first host that the certificate names.
+    """
+
+    public: PublicText = ""
 
 
 @dataclass(frozen=True)
@@ -333,7 +355,7 @@ class Settings:
     name: RoleName
     api: Listen
     store: StoreSettings
-    console: Listen | None = None
+    console: ConsoleSettings | None = None
     substrate: SubstrateSettings | None = None
     internal: TlsFiles | None = None
     agents: Mapping[str, Url] = field(default_factory=dict)

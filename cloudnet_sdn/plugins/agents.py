@@ -40,5 +40,5 @@ def agents_of(context: Context) -> Agents | None:
     settings = context.settings
     if not settings.agents:
         return None
-    by_element = {element: context.shell(url) for element, url in settings.agents.items()}
+    by_element = {element: context.shell(element, url) for element, url in settings.agents.items()}
     return Agents(by_element, settings.timing)

@@ -24,6 +24,7 @@ from cloudnet_sdn.ports import (
     Task,
     Transient,
 )
+from cloudnet_sdn.wire.identity import CONTROLLER
 from mip.problem.statement import Code, Reason
 from rdl.graph import Element, Graph, Placement
 
@@ -244,7 +245,7 @@ def _make(context: Context) -> OpenFlowPlugin | None:
     controller = context.settings.controller
     if controller is None:
         return None
-    return OpenFlowPlugin(context.shell(controller.url), timing=context.settings.timing)
+    return OpenFlowPlugin(context.shell(CONTROLLER, controller.url), timing=context.settings.timing)
 
 
 EXTENSION = Extension(TYPES, _make)

@@ -31,14 +31,7 @@ from cloudnet_sdn.ports import (
     Task,
     Transient,
 )
-from cloudnet_sdn.wire.faults import (
-    BadRequest,
-    CloudnetError,
-    Conflict,
-    Forbidden,
-    NotFound,
-    TooLarge,
-)
+from cloudnet_sdn.wire.faults import Conflict, NotFound
 from mip.problem.statement import Code, Reason
 from rdl.errors import RdlError
 from rdl.federation import partition
@@ -142,10 +135,10 @@ class ProviderPlugin:
         return {**answer, "expires": timestamp(held)}
 
     def withdraw(self, task: Task) -> None:
-        """Have the provider end what it works on; the same request tells which offer that is."""
+        """Have the provider end what it works on."""
         with provider(task.target, task.elements):
-            offer = self._request(task, hold_s=1.0, wait_s=0.0)
-            if offer["state"] == "working":
+            offer = self._asked(task)
+            if offer is not None and offer["state"] == "working":
                 self._call(task.target, "negotiation.cancel", offer["offer"])
 
     def confirm(self, task: Task) -> Json:
@@ -205,12 +198,9 @@ class ProviderPlugin:
         return changed
 
     def _take_back(self, task: Task, old: Task) -> Json | None:
-        answer: Json = task.answer
-        if "offer" not in answer:
-            try:
-                answer = self._request_change(task, old, hold_s=1.0, wait_s=0.0)
-            except (BadRequest, Conflict, Forbidden, NotFound, TooLarge):
-                return None  # it never came to be
+        answer = self._asked(task)
+        if answer is None:
+            return None  # it never came to be
         if old.confirmed:
             try:
                 self._call(task.target, "negotiation.cancel", answer["offer"])
@@ -244,7 +234,8 @@ class ProviderPlugin:
     def remove(self, task: Task) -> None:
         """Cancel the hold, or release what was confirmed; done once the provider has given it back.
 
-        Where no answer ever came, the request is repeated to learn what became of it.
+        Where no answer ever came, the provider is asked whether it knows the request. One that is
+        still on its way then is held in vain, and ends with its hold.
         """
         try:
             with provider(task.target, task.elements):
@@ -253,14 +244,9 @@ class ProviderPlugin:
             raise Transient(str(exc)) from exc
 
     def _give_back(self, task: Task) -> None:
-        answer: Json = task.answer
-        if "offer" not in answer:
-            try:
-                answer = self._request(task, hold_s=1.0, wait_s=0.0)
-            except CloudnetError as exc:
-                if exc.code in (400, 403, 409, 413):
-                    return  # refused as a whole: there is nothing there
-                raise
+        answer = self._asked(task)
+        if answer is None:
+            return
         try:
             self._call(task.target, "negotiation.cancel", answer["offer"])
         except NotFound:
@@ -394,6 +380,16 @@ class ProviderPlugin:
             options,
         )
         return offer
+
+    def _asked(self, task: Task) -> Json | None:
+        """The offer that a task's request came to, None where the provider knows of none."""
+        if "offer" in task.answer:
+            return task.answer
+        try:
+            found: Json = self._call(task.target, "negotiation.offer", task.spec["request_id"])
+        except NotFound:
+            return None
+        return found
 
     def _until(self, task: Task) -> str:
         until = parse_time(task.spec["until"]) + dt.timedelta(seconds=self._timing.margin_s)

@@ -23,13 +23,13 @@ class Context:
     Attributes:
         settings: the role's configuration.
         clock: time.
-        shell: an agent's or controller's URL to its methods.
+        shell: a shell's name (an agent's element, or `controller`) and URL to its methods.
         provider: a provider's name to its facade.
     """
 
     settings: Settings
     clock: Clock
-    shell: Callable[[str], Rpc]
+    shell: Callable[[str, str], Rpc]
     provider: Callable[[str], Rpc]
 
 

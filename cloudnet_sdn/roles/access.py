@@ -46,13 +46,13 @@ class Access:
             raise Forbidden("for operators of this role only")
 
     def offer(self, caller: Caller, offer_id: str) -> Offer:
-        """An offer of the caller's.
+        """An offer of the caller's, by its id or by the id of the caller's request for it.
 
         Raises:
             NotFound: there is none.
         """
         with self._store.read() as conn:
-            found = offers.get(conn, offer_id)
+            found = offers.get(conn, offer_id) or offers.requested(conn, caller.uri, offer_id)
         if found is None or not (found.owner == caller.uri or self.is_operator(caller)):
             raise NotFound(f"no offer {offer_id[:100]!r}")
         return found

@@ -133,7 +133,7 @@ class Facade:
 
     @exposed("negotiation.offer", NotFound)
     def offer(self, caller: Caller, offer: str) -> Json:
-        """An offer as it stands.
+        """An offer as it stands, by its id or by the id of your request for it.
 
         Answers `{offer, cloudnet, state, expires, expires_in, lease_until, price, currency,
         reasons: [{element, code, text}], choices: {CONSTRAINT: [value]}, graph}`; `graph` is the

@@ -36,9 +36,11 @@ from cloudnet_sdn.roles.upkeep.mending import Mending
 from cloudnet_sdn.roles.upkeep.reconcile import Reconciler
 from cloudnet_sdn.store.engine import StoreError
 from cloudnet_sdn.store.opening import open_store
+from cloudnet_sdn.wire.certificates import public_place
 from cloudnet_sdn.wire.client import Client
-from cloudnet_sdn.wire.configuration import plain
+from cloudnet_sdn.wire.configuration import ConfigurationError, plain
 from cloudnet_sdn.wire.faults import BadRequest, TooLarge
+from cloudnet_sdn.wire.identity import Kind, Peer, role, shell
 from cloudnet_sdn.wire.rpc import Service
 from cloudnet_sdn.wire.server import Server
 from cloudnet_sdn.wire.tls import TlsFiles
@@ -48,11 +50,12 @@ log = logging.getLogger(__name__)
 
 THREADS = 64
 
-Connect = Callable[[str, TlsFiles | None], Rpc]
+Connect = Callable[[str, TlsFiles | None, Peer], Rpc]
+"""A URL, the files to call with, and who is meant, to the methods there."""
 
 
-def _client(url: str, tls: TlsFiles | None) -> Rpc:
-    return Client(url, tls)
+def _client(url: str, tls: TlsFiles | None, peer: Peer) -> Rpc:
+    return Client(url, tls, peer=peer)
 
 
 class Role:
@@ -265,9 +268,12 @@ def _context(settings: Settings, clock: Clock, connect: Connect) -> Context:
 
     def provider(name: str) -> Rpc:
         found = providers[name]
-        return connect(found.url, found.tls or settings.api.tls)
+        return connect(found.url, found.tls or settings.api.tls, role(name))
 
-    return Context(settings, clock, lambda url: connect(url, settings.internal), provider)
+    def agent(name: str, url: str) -> Rpc:
+        return connect(url, settings.internal, shell(name))
+
+    return Context(settings, clock, agent, provider)
 
 
 def _console(settings: Settings) -> ConsoleProxy | None:
@@ -276,8 +282,19 @@ def _console(settings: Settings) -> ConsoleProxy | None:
     tls = settings.console.tls or settings.api.tls
     if tls is None:
         raise SettingsError("console.tls: consoles are served over TLS alone")
-    below = settings.internal if settings.kind is RoleKind.PIP else None
-    return ConsoleProxy(settings.console.host, settings.console.port, tls, below=below)
+    host, pip = settings.console.host, settings.kind is RoleKind.PIP
+    try:
+        public = public_place(host, settings.console.public, tls.cert)
+    except ConfigurationError as exc:
+        raise SettingsError(f"console.public: {exc}") from exc
+    return ConsoleProxy(
+        host,
+        settings.console.port,
+        tls,
+        below=settings.internal if pip else None,
+        below_is=Kind.SHELL if pip else Kind.ROLE,
+        public=public,
+    )
 
 
 def _read_substrate(file: Path) -> str:

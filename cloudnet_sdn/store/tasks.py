@@ -24,6 +24,10 @@ T = TypeVar("T")
 APPLIED = "applied"
 """The mark in an answer that a change in place has been begun."""
 
+_UNSENT = "unsent"
+"""The mark in place of an answer that nobody has been asked yet. Rows of earlier versions have none
+and count as sent, so nothing of them is forgotten."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -37,6 +41,7 @@ class Entry:
         problem: the reasons of a refusal, or what the last attempt said.
         open: whether it is looked at for something left to do.
         succeeds: the id of the task whose thing it is to change in place, until it has.
+        sent: whether its shell or provider may have been asked for it.
     """
 
     task: Task
@@ -52,6 +57,7 @@ class Entry:
     problem: Json
     succeeds: int | None = None
     open: bool = True
+    sent: bool = True
 
     @property
     def id(self) -> int:
@@ -73,7 +79,7 @@ def _entry(row: sa.Row[tuple[object, ...]]) -> Entry:
             target=row.target,
             elements=tuple(row.elements),
             spec=row.spec,
-            answer=row.answer,
+            answer={k: v for k, v in row.answer.items() if k != _UNSENT},
             confirmed=row.state == TaskState.CONFIRMED.value,
             applied=bool(row.answer.get(APPLIED)),
         ),
@@ -89,6 +95,7 @@ def _entry(row: sa.Row[tuple[object, ...]]) -> Entry:
         problem=row.problem,
         succeeds=row.succeeds,
         open=row.open,
+        sent=not row.answer.get(_UNSENT),
     )
 
 
@@ -124,7 +131,7 @@ def plan(
             "key": str(p.spec.get("key", "")),
             "elements": list(p.elements),
             "spec": p.spec,
-            "answer": {},
+            "answer": {_UNSENT: True},
             "wanted": Wanted.PRESENT.value,
             "state": TaskState.PLANNED.value,
             "power": {},
@@ -409,6 +416,14 @@ def outcome(
     return _written(
         conn, replace(now, task=task, state=state, powered=powered_, problem=problem or {})
     )
+
+
+def sending(conn: sa.Connection, several: Iterable[Entry]) -> None:
+    """Note that shells and providers are asked for these from now on."""
+    for some in _batches(e.id for e in several if not e.sent):
+        # One that has come to something meanwhile has an answer of its own.
+        mine = (tasks.c.id.in_(some), tasks.c.state == TaskState.PLANNED.value)
+        conn.execute(tasks.update().where(*mine).values(answer={}))
 
 
 def postpone(conn: sa.Connection, entry: Entry, due_: dt.datetime, text: str) -> None:

@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -23,7 +24,8 @@ from cloudnet_sdn.wire.faults import (
     TooLarge,
     Unauthenticated,
 )
-from cloudnet_sdn.wire.tls import TlsFiles, client_context
+from cloudnet_sdn.wire.identity import Peer
+from cloudnet_sdn.wire.tls import Contexts, TlsFiles, check_peer, client_context
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 KEEP_S = 15.0
@@ -36,12 +38,20 @@ _HUNG_UP = (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError)
 class Client:
     """Calls one peer. Threads may share it."""
 
-    def __init__(self, url: str, tls: TlsFiles | None = None, *, timeout_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        tls: TlsFiles | None = None,
+        *,
+        peer: Peer = None,
+        timeout_s: float = 60.0,
+    ) -> None:
         """Prepare; nothing is connected before the first call.
 
         Args:
             url: `https://HOST[:PORT][/RPC2]`, or `http://` on loopback.
-            tls: this end's files, for https.
+            tls: this end's files, for https; used as they are at each new connection.
+            peer: whom its certificate has to name, for https.
             timeout_s: of a whole call, unless the call says otherwise.
 
         Raises:
@@ -56,7 +66,9 @@ class Client:
         self.url = url
         self._host, self._port = parts.hostname, parts.port
         self._path = parts.path.rstrip("/") or "/RPC2"
-        self._context = client_context(tls) if tls and parts.scheme == "https" else None
+        secured = tls is not None and parts.scheme == "https"
+        self._tls = Contexts(tls, client_context) if tls and secured else None
+        self._peer = peer
         self._timeout_s = timeout_s
         self._idle: list[_Link] = []
         self._lock = threading.Lock()
@@ -138,19 +150,24 @@ class Client:
         """The connection used last, if it is still good."""
         now = time.monotonic()
         with self._lock:
+            context = self._tls.current() if self._tls else None
             link = self._idle.pop() if self._idle else None
-            old = [k for k in self._idle if k.used + KEEP_S < now]
+            old = [k for k in self._idle if k.used + KEEP_S < now or k.context is not context]
             self._idle[:] = [k for k in self._idle if k not in old]
-        if link is not None and (link.used + KEEP_S < now or link.has_ended()):
+        if link is not None and (
+            link.used + KEEP_S < now or link.context is not context or link.has_ended()
+        ):
             old.append(link)
             link = None
         _close(old)
         return link
 
     def _new(self) -> _Link:
-        if self._context is None:
+        if self._tls is None:
             return _Link(http.client.HTTPConnection(self._host, self._port))
-        return _Link(http.client.HTTPSConnection(self._host, self._port, context=self._context))
+        context = self._tls.current()
+        secured = http.client.HTTPSConnection(self._host, self._port, context=context)
+        return _Link(secured, context, lambda sock: check_peer(sock, self._peer, self.url))
 
 
 def _close(links: list[_Link]) -> None:
@@ -166,12 +183,20 @@ class _Link:
     """One connection.
 
     Attributes:
+        context: of its TLS.
         used: when an exchange on it ended, `time.monotonic()`.
         reusable: whether another exchange may follow.
     """
 
-    def __init__(self, http_connection: http.client.HTTPConnection) -> None:
+    def __init__(
+        self,
+        http_connection: http.client.HTTPConnection,
+        context: ssl.SSLContext | None = None,
+        check: Callable[[ssl.SSLSocket], None] = lambda _sock: None,
+    ) -> None:
         self._http = http_connection
+        self.context = context
+        self._check = check
         self.used = 0.0
         self.reusable = False
 
@@ -190,6 +215,8 @@ class _Link:
         if not reused:
             self._http.timeout = _left(deadline)
             self._http.connect()
+            if isinstance(self._http.sock, ssl.SSLSocket):
+                self._check(self._http.sock)
         sock = self._http.sock
         try:
             sock.settimeout(_left(deadline))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import re
 import socket
 import tomllib
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from cloudnet_sdn.wire.tls import TlsFiles, client_context
 
 MOST_BYTES = 1 << 20
 _LAST_PORT = 65535
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _TROUBLE = {
     errno.EADDRINUSE: "this port is in use by another process",
     errno.EADDRNOTAVAIL: "this machine has no such address",
@@ -47,6 +49,21 @@ class Endpoint(NamedTuple):
     scheme: str
     host: str
     port: int | None
+
+
+class Public(NamedTuple):
+    """How others reach a place that listens.
+
+    Attributes:
+        host: a name or an address; '' for where it listens.
+        port: None for the one it listens on.
+    """
+
+    host: str
+    port: int | None
+
+
+WHERE_IT_LISTENS = Public("", None)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -93,6 +110,37 @@ def parse_listen(text: str) -> tuple[str, int]:
         wanted = f"HOST:PORT with a port of 0 to {_LAST_PORT} is wanted, such as 127.0.0.1:8443"
         raise ConfigurationError(f"{wanted}, not {text[:80]!r}")
     return host, port
+
+
+def parse_public(text: str) -> Public:
+    """`HOST` or `HOST:PORT`; an IPv6 address in brackets where there is a port.
+
+    Raises:
+        ConfigurationError: it isn't one.
+    """
+    if not text or _HOST.fullmatch(text) or is_address(text):
+        return Public(text, None)
+    try:
+        host, port = parse_listen(text)
+    except ConfigurationError:
+        host, port = "", 0
+    if not (_HOST.fullmatch(host) or is_address(host)) or not port:
+        raise ConfigurationError(f"HOST or HOST:PORT is wanted, not {text[:80]!r}")
+    return Public(host, port)
+
+
+def is_address(host: str) -> bool:
+    """Whether `host` is an IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether `host` is every address of a machine, and so no address of it."""
+    return is_address(host) and ipaddress.ip_address(host).is_unspecified
 
 
 def parse_url(text: str) -> Endpoint:

@@ -9,21 +9,34 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
+import socket
 import ssl
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import NamedTuple, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
-from cloudnet_sdn.wire.identity import Caller
-from cloudnet_sdn.wire.tls import caller_of
-from cloudnet_sdn.wire.tokens import Tokens, utc_now
+from cloudnet_sdn.wire.configuration import WHERE_IT_LISTENS, Public, is_wildcard
+from cloudnet_sdn.wire.door import Door
+from cloudnet_sdn.wire.identity import Caller, Kind
+from cloudnet_sdn.wire.shares import Shares
+from cloudnet_sdn.wire.tls import Contexts, caller_of
+from cloudnet_sdn.wire.tokens import MAX_OPEN, Tokens, utc_now
 
-OPEN_S = 10.0
+T = TypeVar("T")
+
+OPEN_S = 5.0
 """Within which a console opens."""
+
+MAX_OPENING = 32
+"""Connections on the way to a console, at a time."""
+
+MAX_SESSIONS = 256
+"""Consoles that are open, at a time."""
 
 CLOSE_S = 2.0
 """Within which one that ends says good-bye."""
@@ -49,8 +62,12 @@ class Ticket(NamedTuple):
     expires: dt.datetime
 
 
-class ConsoleServer:
+class ConsoleServer(Generic[T]):
     """Listens, and serves whoever has a token.
+
+    A connection costs a thread from its first word on (`door.Door`); few may be on their way to a
+    console at a time. Of tokens and of open consoles an owner has a share: a role up to half of
+    all, since it asks for many, and anybody else a tenth.
 
     Attributes:
         port: where it listens; with 0 given, the one that was free, once started.
@@ -60,11 +77,11 @@ class ConsoleServer:
         self,
         host: str,
         port: int,
-        context: ssl.SSLContext,
-        serve_one: Callable[[ServerConnection, str], None],
+        tls: Contexts,
+        serve_one: Callable[[ServerConnection, T], None],
         *,
         prefix: str = "/",
-        public: str = "",
+        public: Public = WHERE_IT_LISTENS,
         allowed: Caller | None = None,
         now: Callable[[], dt.datetime] = utc_now,
     ) -> None:
@@ -73,21 +90,24 @@ class ConsoleServer:
         Args:
             host: the address to listen on.
             port: 0 to choose.
-            context: the server's side of TLS.
+            tls: the server's side of TLS.
             serve_one: serves a session, given what its token was granted for, in a thread.
             prefix: what paths have before the token.
-            public: the host's name in the URLs; `host` where not given.
+            public: host and port in the URLs; where it listens, as far as not given.
             allowed: whose certificate a token needs besides; None: nobody's.
             now: the clock tokens go by.
         """
         self.port = port
         self._host = host
-        self._context = context
+        self._tls = tls
         self._serve_one = serve_one
         self._prefix = prefix
-        self._public = public or host
+        self._public = public
         self._allowed = allowed
-        self._tokens = Tokens(now=now)
+        self._tokens: Tokens[_Opens[T]] = Tokens(now=now)
+        self._opening = Shares(MAX_OPENING)
+        self._on_the_way: dict[int, str] = {}  # by thread, from where
+        self._sessions = Shares(MAX_SESSIONS)
         self._server: Server | None = None
         self._loop: threading.Thread | None = None
 
@@ -97,11 +117,17 @@ class ConsoleServer:
         Raises:
             OSError: the address can't be had.
         """
+        six = ":" in self._host
+        listener = socket.create_server(
+            (self._host, self.port),
+            family=socket.AF_INET6 if six else socket.AF_INET,
+            dualstack_ipv6=six and is_wildcard(self._host),
+        )
+        self.port = int(listener.getsockname()[1])
+        door = Door(listener, self._tls, self._opening.take)
         self._server = serve(
             self._serve,
-            self._host,
-            self.port,
-            ssl=self._context,
+            sock=cast("socket.socket", door),
             process_request=self._admit,
             create_connection=_Session,
             compression=None,
@@ -111,7 +137,8 @@ class ConsoleServer:
             server_header=None,
             logger=frames_log,
         )
-        self.port = int(self._server.socket.getsockname()[1])
+        self._server.handler = self._counted(self._server.handler)
+        door.listen()
         self._loop = threading.Thread(
             target=self._server.serve_forever, name=f"consoles:{self.port}", daemon=True
         )
@@ -124,15 +151,42 @@ class ConsoleServer:
             self._loop.join()
             self._server = self._loop = None
 
-    def grant(self, opens: str) -> Ticket:
+    def check(self, owner: Caller | None) -> None:
+        """See whether `owner` may have one more token.
+
+        Raises:
+            Busy: he has his share of them, or too many are open.
+        """
+        self._tokens.check(owner, _share(owner, MAX_OPEN))
+
+    def grant(self, opens: T, owner: Caller | None = None) -> Ticket:
         """A URL that opens a session for `opens`, once and within 60 s.
 
         Raises:
-            Busy: too many are open.
+            Busy: as `check`.
         """
-        token, expires = self._tokens.grant(opens)
-        host = f"[{self._public}]" if ":" in self._public else self._public
-        return Ticket(f"wss://{host}:{self.port}{self._prefix}{token}", token, expires)
+        token, expires = self._tokens.grant(_Opens(opens, owner), owner, _share(owner, MAX_OPEN))
+        name = self._public.host or self._host
+        host = f"[{name}]" if ":" in name else name
+        port = self._public.port or self.port
+        return Ticket(f"wss://{host}:{port}{self._prefix}{token}", token, expires)
+
+    def _counted(self, handler: Callable[..., None]) -> Callable[..., None]:
+        """Handle a connection; until its console opens it is on the way to one."""
+
+        def counted(sock: socket.socket, address: Any) -> None:
+            self._on_the_way[threading.get_ident()] = address[0]
+            try:
+                handler(sock, address)
+            finally:
+                self._arrived()
+
+        return counted
+
+    def _arrived(self) -> None:
+        host = self._on_the_way.pop(threading.get_ident(), None)
+        if host is not None:
+            self._opening.give(host)
 
     def _admit(self, session: ServerConnection, request: Request) -> Response | None:
         """See who comes and redeem the token, before the WebSocket opens."""
@@ -148,13 +202,35 @@ class ConsoleServer:
         return None
 
     def _serve(self, session: ServerConnection) -> None:
-        self._serve_one(session, cast("_Session", session).opens)
+        self._arrived()
+        opens: _Opens[T] = cast("_Session", session).opens
+        owner = opens.owner
+        if not self._sessions.take(owner, most=_share(owner, MAX_SESSIONS)):
+            session.close(1013, "too many consoles are open")
+            return
+        try:
+            self._serve_one(session, opens.thing)
+        finally:
+            self._sessions.give(owner)
+
+
+def _share(owner: Caller | None, total: int) -> int:
+    """How many of `total` an owner may have; a role asks for all its customers."""
+    return total // 2 if owner is None or owner.kind is Kind.ROLE else total // 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Opens(Generic[T]):
+    """What a token opens, and whose it is."""
+
+    thing: T
+    owner: Caller | None
 
 
 class _Session(ServerConnection):
     """A console's upper end, which knows what its token was granted for."""
 
-    opens: str = ""
+    opens: Any
 
 
 def _caller(session: ServerConnection) -> Caller | None:

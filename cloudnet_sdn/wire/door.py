@@ -16,6 +16,7 @@ import ssl
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,16 +55,23 @@ class Door:
         family: of the socket, such as `socket.AF_INET`.
     """
 
-    def __init__(self, listener: socket.socket, tls: Contexts | None) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        tls: Contexts | None,
+        admit: Callable[[str], bool] = lambda _host: True,
+    ) -> None:
         """Prepare; nobody is let in before `listen`.
 
         Args:
             listener: bound; closed with the door.
             tls: this end's contexts; None for plain connections.
+            admit: whether one more from that address may come in now.
         """
         self.family = listener.family
         self._listener = listener
         self._tls = tls
+        self._admit = admit
         self._guests: dict[_Guest, None] = {}  # in the order they came
         self._selector = selectors.DefaultSelector()
         self._inside: queue.SimpleQueue[tuple[socket.socket, Any] | None] = queue.SimpleQueue()
@@ -204,6 +212,10 @@ class Door:
         self._let_in(guest)
 
     def _let_in(self, guest: _Guest) -> None:
+        if not self._admit(guest.address[0]):
+            log.warning("too many connections: from=%s is refused", guest.address[0])
+            self._drop(guest)
+            return
         del self._guests[guest]
         self._selector.unregister(guest.sock)
         guest.sock.settimeout(None)

@@ -11,7 +11,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, Strict, WithJsonSchema
 
-from cloudnet_sdn.wire.configuration import ConfigurationError, parse_listen, parse_url
+from cloudnet_sdn.wire.configuration import (
+    ConfigurationError,
+    parse_listen,
+    parse_public,
+    parse_url,
+)
 from cloudnet_sdn.wire.identity import Caller
 
 MOST = 1e6
@@ -20,6 +25,11 @@ MOST = 1e6
 
 def _listen(text: str) -> str:
     parse_listen(text)
+    return text
+
+
+def _public(text: str) -> str:
+    parse_public(text)
     return text
 
 
@@ -65,6 +75,9 @@ Amount = Annotated[Number, Field(ge=0)]
 
 ListenText = Annotated[str, AfterValidator(_listen)]
 """`HOST:PORT`, as `configuration.parse_listen` takes it."""
+
+PublicText = Annotated[str, AfterValidator(_public)]
+"""`HOST` or `HOST:PORT`, as `configuration.parse_public` takes it; '' where it isn't told."""
 
 Url = Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
 """A peer's URL, as `configuration.parse_url` takes it."""

@@ -21,13 +21,14 @@ from cloudnet_sdn.wire.faults import (
     BadRequest,
     Busy,
     CloudnetError,
+    Forbidden,
     Internal,
     NoSuchMethod,
     TooLarge,
     Unauthenticated,
     to_fault,
 )
-from cloudnet_sdn.wire.identity import LOCAL, Caller
+from cloudnet_sdn.wire.identity import LOCAL, Caller, Kind
 from cloudnet_sdn.wire.shares import Shares
 
 log = logging.getLogger(__name__)
@@ -125,13 +126,14 @@ class Service:
         Raises:
             NoSuchMethod: there is none.
             Unauthenticated: it isn't public and nobody known calls.
+            Forbidden: it isn't public and a shell calls.
             BadParameters: not what its signature says.
         """
         method = self._methods.get(name)
         if method is None:
             raise NoSuchMethod(f"no method {name[:100]!r}; system.listMethods lists them")
-        if caller is None and not method.public:
-            raise Unauthenticated("no or unknown certificate")
+        if not method.public:
+            _check_caller(caller)
         _check(method, args)
         kinds = method.signature[1 : len(args) + 1]
         return method.call(
@@ -160,6 +162,13 @@ def _has_nul(value: Any) -> bool:
             return any(map(_has_nul, value))
         case _:
             return False
+
+
+def _check_caller(caller: Caller | None) -> None:
+    if caller is None:
+        raise Unauthenticated("no or unknown certificate")
+    if caller.kind is Kind.SHELL:
+        raise Forbidden("a shell's certificate commands nothing")
 
 
 def _check(method: Method, args: list[Any]) -> None:

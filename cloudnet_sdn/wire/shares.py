@@ -30,14 +30,17 @@ class Shares:
         """How much is taken."""
         return self._used
 
-    def take(self, who: Hashable, amount: int = 1, *, within_s: float = 0.0) -> bool:
+    def take(
+        self, who: Hashable, amount: int = 1, *, within_s: float = 0.0, most: int | None = None
+    ) -> bool:
         """Take some, waiting at most `within_s` seconds for it; whether it was to be had.
 
         Who holds nothing gets what is free. Who holds something gets more as long as he then holds
-        no more than what stays free.
+        no more than what stays free, nor more than `most`.
         """
+        limit = self._total if most is None else most
         with self._changed:
-            had = self._changed.wait_for(lambda: self._fits(who, amount), within_s)
+            had = self._changed.wait_for(lambda: self._fits(who, amount, limit), within_s)
             if had:
                 self._add(who, amount)
             return had
@@ -56,10 +59,10 @@ class Shares:
                 del self._held[who]
             self._changed.notify_all()
 
-    def _fits(self, who: Hashable, amount: int) -> bool:
+    def _fits(self, who: Hashable, amount: int, most: int) -> bool:
         left = self._total - self._used - amount
         held = self._held.get(who, 0)
-        return left >= 0 and (not held or held + amount <= left)
+        return left >= 0 and held + amount <= most and (not held or held + amount <= left)
 
     def _add(self, who: Hashable, amount: int) -> None:
         self._used += amount

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudnet_sdn.wire.faults import PeerAway
 from cloudnet_sdn.wire.files import File
-from cloudnet_sdn.wire.identity import Caller
+from cloudnet_sdn.wire.identity import Caller, Kind, Peer, fits
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,24 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _load(context, files)
     return context
+
+
+def check_peer(sock: ssl.SSLSocket, expected: Peer, url: str) -> None:
+    """See that who was reached is who is meant; the authority and the host are checked already.
+
+    Args:
+        sock: after the handshake.
+        expected: who is meant.
+        url: what the error calls the place.
+
+    Raises:
+        PeerAway: it is somebody else.
+    """
+    found = caller_of(sock.getpeercert())
+    if not fits(found, expected):
+        meant = f"cloudnet:{expected}:…" if isinstance(expected, Kind) else expected
+        there = found or "somebody without a name of ours"
+        raise PeerAway(f"{url}: {meant} is meant, and the certificate there is of {there}")
 
 
 class Contexts:

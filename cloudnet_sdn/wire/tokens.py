@@ -6,9 +6,13 @@ import datetime as dt
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from cloudnet_sdn.wire.faults import Busy
+
+T = TypeVar("T")
 
 VALID_S = 60.0
 MAX_OPEN = 1000
@@ -19,8 +23,8 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-class Tokens:
-    """Single-use tokens, each for one text (a URL, a key). Threads may share it.
+class Tokens(Generic[T]):
+    """Single-use tokens, each for one thing (a URL, a key). Threads may share it.
 
     Only their hashes are kept, so that neither memory nor the time a look-up takes tells one.
     """
@@ -30,30 +34,52 @@ class Tokens:
     ) -> None:
         self._valid = dt.timedelta(seconds=valid_s)
         self._now = now
-        self._open: dict[bytes, tuple[str, dt.datetime]] = {}
+        self._open: dict[bytes, _Token[T]] = {}
         self._lock = threading.Lock()
 
-    def grant(self, opens: str) -> tuple[str, dt.datetime]:
-        """A new token for `opens`, and when it expires.
+    def check(self, owner: Hashable, most: int = MAX_OPEN) -> None:
+        """See whether `owner` may have one more.
 
         Raises:
-            Busy: too many are open.
+            Busy: he has `most` that are open, or there are too many as it is.
+        """
+        with self._lock:
+            self._check(owner, most)
+
+    def grant(
+        self, opens: T, owner: Hashable = None, most: int = MAX_OPEN
+    ) -> tuple[str, dt.datetime]:
+        """A new token of `owner` for `opens`, and when it expires.
+
+        Raises:
+            Busy: as `check`.
         """
         token = secrets.token_urlsafe(32)
-        now = self._now()
-        expires = now + self._valid
+        expires = self._now() + self._valid
         with self._lock:
-            self._open = {k: v for k, v in self._open.items() if v[1] > now}
-            if len(self._open) >= MAX_OPEN:
-                raise Busy("too many consoles have been asked for", self._valid.total_seconds())
-            self._open[_hash(token)] = (opens, expires)
+            self._check(owner, most)
+            self._open[_hash(token)] = _Token(opens, owner, expires)
         return token, expires
 
-    def redeem(self, token: str) -> str | None:
+    def redeem(self, token: str) -> T | None:
         """What the token opens, once; None if it is used, expired or was never granted."""
         with self._lock:
-            opens, expires = self._open.pop(_hash(token), ("", None))
-        return opens if expires is not None and self._now() < expires else None
+            found = self._open.pop(_hash(token), None)
+        return found.opens if found is not None and self._now() < found.expires else None
+
+    def _check(self, owner: Hashable, most: int) -> None:
+        now = self._now()
+        self._open = {k: v for k, v in self._open.items() if v.expires > now}
+        mine = sum(token.owner == owner for token in self._open.values())
+        if mine >= most or len(self._open) >= MAX_OPEN:
+            raise Busy("too many consoles have been asked for", self._valid.total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class _Token(Generic[T]):
+    opens: T
+    owner: Hashable
+    expires: dt.datetime
 
 
 def _hash(token: str) -> bytes:

@@ -16,6 +16,7 @@ import numpy as np
 
 from mip.bounds.metric import Floats
 from mip.bounds.placing import Placing
+from mip.clock import NEVER, Clock
 
 CELLS = 2 * 10**7
 """The largest product of candidates over the points of one table before it is split."""
@@ -59,8 +60,11 @@ class Buckets:
     exact: bool
 
 
-def eliminate(placing: Placing, cells: int = CELLS) -> Buckets:
+def eliminate(placing: Placing, cells: int = CELLS, clock: Clock = NEVER) -> Buckets:
     """Bounds for `placing`, from tables of at most `cells` cells while one is made.
+
+    Raises:
+        OutOfTimeError: the clock has run out.
 
     Model: (B2).
     """
@@ -81,7 +85,7 @@ def eliminate(placing: Placing, cells: int = CELLS) -> Buckets:
         exact = exact and len(groups) <= 1
         bucket = Bucket(point, [_last(point, t) for t in tables[point]])
         for group in groups:
-            message = _message(placing, point, group)
+            message = _message(placing, point, group, clock)
             if message.scope:
                 bucket.left.append(message)
                 first = min(message.scope, key=lambda p: rank[p])
@@ -143,8 +147,9 @@ def _last(point: int, table: Table) -> Table:
     return Table((*rest, point), np.ascontiguousarray(np.moveaxis(table.cells, axis, -1)))
 
 
-def _message(placing: Placing, point: int, group: Sequence[Table]) -> Table:
+def _message(placing: Placing, point: int, group: Sequence[Table], clock: Clock) -> Table:
     """The least over `point` of the sum of a group, with the bans among its points."""
+    clock.check()
     others = sorted({p for t in group for p in t.scope} - {point})
     scope = (*others, point)
     bans = _ban_tables(placing, scope)
@@ -156,6 +161,7 @@ def _message(placing: Placing, point: int, group: Sequence[Table]) -> Table:
     out = np.empty(shape[:-1])
     step = max(1, _CHUNK // max(1, int(np.prod(shape[1:]))))
     for start in range(0, shape[0], step):
+        clock.check()
         piece = slice(start, start + step)
         size = (min(step, shape[0] - start), *shape[1:])
         total = _sum([p[piece] if p.shape[0] > 1 else p for p in parts], size)

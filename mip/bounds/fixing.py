@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mip.clock import NEVER, Clock
 from mip.instance.capacity import Key, key_of, limits
 from mip.instance.instance import Instance
 from mip.problem.amounts import Exact
@@ -33,6 +34,7 @@ class Departures:
 
     instance: Instance
     bans: Bans
+    clock: Clock = NEVER
     _limits: dict[int, Limits] = field(default_factory=dict)
     _allowed: list[frozenset[int]] = field(default_factory=list)
     _left: int = 0
@@ -41,7 +43,11 @@ class Departures:
         self._allowed = [frozenset(v.edges) for v in self.instance.vlinks]
 
     def possible(self, point: int) -> list[bool]:
-        """For each candidate of `point`, whether its VLinks can get away from it."""
+        """For each candidate of `point`, whether its VLinks can get away from it.
+
+        Raises:
+            OutOfTimeError: the clock has run out.
+        """
         links = [
             index
             for index, vlink in enumerate(self.instance.vlinks)
@@ -53,6 +59,7 @@ class Departures:
         ]
 
     def _away(self, point: int, k: int, vertex: int, links: Sequence[int]) -> bool:
+        self.clock.check()
         network = self.instance.network
         must = [i for i in links if not self._may_share(point, k, self._other(i, point))]
         doors = [e for e, _ in network.incident[vertex]]

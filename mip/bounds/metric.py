@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from mip.clock import NEVER, Clock
 from mip.instance.instance import Instance, VLink
 from mip.objectives import Weights
 from rdl.graph import Element
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 _ROUND = 1e-9
 _WORD = 64
@@ -45,10 +47,13 @@ class Field:
 class Metric:
     """Distances for the VLinks of one instance, VLinks alike sharing their tables.
 
+    Whatever it is asked ends with an `OutOfTimeError` once the `clock` has run out.
+
     Model: (B1).
     """
 
-    def __init__(self, instance: Instance, weights: Weights) -> None:
+    def __init__(self, instance: Instance, weights: Weights, clock: Clock = NEVER) -> None:
+        self.clock = clock
         self._instance = instance
         self._weights = weights
         self._fields: dict[tuple[Any, ...], Field] = {}
@@ -59,6 +64,7 @@ class Metric:
     def field(self, index: int) -> tuple[Field, float]:
         """The distances of a VLink, and the factor to multiply them with."""
         if index not in self._of:
+            self.clock.check()
             vlink = self._instance.vlinks[index]
             wanted = self._instance.problem.request.elements[vlink.id]
             cost = partial(self._weights.carry, wanted)
@@ -88,6 +94,7 @@ class Metric:
 
         0 on one vertex, infinite where no path exists or none meets the latency bound.
         """
+        self.clock.check()
         vlink = self._instance.vlinks[index]
         starts = self._instance.points[a].candidates
         ends = self._instance.points[b].candidates
@@ -107,6 +114,7 @@ class Metric:
         field, _ = self.field(index)
         key = (id(field), end)
         if key not in self._rests:
+            self.clock.check()
             rows, costs = self._doors(field, (end,))
             best = np.full(len(field.rows), np.inf)
             for row, cost in zip(rows[0], costs[0], strict=True):
@@ -159,7 +167,7 @@ class Metric:
         return tuple(None if e.link is None else elements[e.link] for e in network.edges)
 
     @cached_property
-    def _linked(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def _linked(self) -> Bools:
         """Whether each edge has a link."""
         return np.asarray([link is not None for link in self._links], dtype=bool)
 
@@ -188,7 +196,8 @@ class Metric:
         inside = (u >= 0) & (v >= 0)
         arcs = np.concatenate([u[inside], v[inside]]), np.concatenate([v[inside], u[inside]])
         cost = np.tile(steps[edges][inside], 2)
-        return Field(rows, columns, _distances(len(rows), arcs, cost, list(columns)), steps)
+        away = _distances(len(rows), arcs, cost, list(columns), self.clock)
+        return Field(rows, columns, away, steps)
 
     @cached_property
     def _ends(self) -> frozenset[int]:
@@ -206,6 +215,7 @@ class Metric:
         columns[list(field.columns)] = list(field.columns.values())
         for i in range(first.shape[1]):
             for j in range(last.shape[1]):
+                self.clock.check()
                 way = field.away[first[:, i][:, None], columns[last[:, j]][None, :]]
                 np.minimum(best, way + first_cost[:, i][:, None] + last_cost[:, j], out=best)
         return self._direct(field, starts, ends, best)
@@ -252,7 +262,9 @@ class Metric:
         return best
 
 
-def _distances(n: int, arcs: tuple[Ints, Ints], cost: Floats, doors: Sequence[int]) -> Floats:
+def _distances(
+    n: int, arcs: tuple[Ints, Ints], cost: Floats, doors: Sequence[int], clock: Clock
+) -> Floats:
     """Distances of `n` vertices to `doors`, all at once; each round looks one step further.
 
     By levels where all steps cost the same.
@@ -269,13 +281,13 @@ def _distances(n: int, arcs: tuple[Ints, Ints], cost: Floats, doors: Sequence[in
     start[list(doors), np.arange(len(doors))] = True
     finite = cost[np.isfinite(cost)]
     if finite.size == cost.size and finite.size and finite.min() == finite.max() > 0:
-        return _levels(to, start) * float(finite[0])
+        return _levels(to, start, clock) * float(finite[0])
     steps = np.full((n, width), np.inf)
     steps[tails, place] = cost[order]
-    return _rounds(to, steps, start)
+    return _rounds(to, steps, start, clock)
 
 
-def _levels(to: Ints, start: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
+def _levels(to: Ints, start: Bools, clock: Clock) -> Floats:
     """Numbers of steps, from sets of reached doors as packed bits, in words.
 
     A door that is reached in round k of r is counted r - k times.
@@ -289,6 +301,7 @@ def _levels(to: Ints, start: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
     some = np.zeros(wide.shape, dtype=np.uint8)  # bytes are sooner added
     rounds = 0
     while True:
+        clock.check()
         reached = seen.copy()
         for column in heads:
             reached |= seen.take(column, axis=0)
@@ -304,9 +317,10 @@ def _levels(to: Ints, start: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
             some[:] = 0
 
 
-def _rounds(to: Ints, cost: Floats, start: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
+def _rounds(to: Ints, cost: Floats, start: Bools, clock: Clock) -> Floats:
     away = np.where(start, 0.0, np.inf)
     while True:
+        clock.check()
         better = away.copy()
         for k in range(to.shape[1]):
             np.minimum(better, away[to[:, k]] + cost[:, k][:, None], out=better)

@@ -17,6 +17,7 @@ import numpy as np
 
 from mip.bounds.fixing import Departures
 from mip.bounds.metric import Floats, Metric
+from mip.clock import NEVER, Clock
 from mip.instance.capacity import Key, key_of
 from mip.instance.features import is_pip
 from mip.instance.instance import Instance, Kind
@@ -64,6 +65,9 @@ class Placing:
 def build_placing(instance: Instance, weights: Weights, metric: Metric) -> Placing:
     """The tables of `instance`.
 
+    Raises:
+        OutOfTimeError: the metric's clock has run out.
+
     Model: (B1).
     """
     request, network = instance.problem.request, instance.network
@@ -84,8 +88,8 @@ def build_placing(instance: Instance, weights: Weights, metric: Metric) -> Placi
         for a, b in combinations(ends, 2):
             table = metric.table(index, a, b) / share
             pairs[a, b] = pairs[a, b] + table if (a, b) in pairs else table
-    bans = bans_of(instance)
-    departures = Departures(instance, bans)
+    bans = bans_of(instance, metric.clock)
+    departures = Departures(instance, bans, metric.clock)
     for index, costs in enumerate(single):
         costs[~np.asarray(departures.possible(index), dtype=bool)] = np.inf
     return Placing(
@@ -116,9 +120,13 @@ def _step(instance: Instance, metric: Metric, single: list[Floats], constant: fl
     return float(step) if step > Fraction(1, 10**4) else 0.0
 
 
-def leavable(instance: Instance) -> dict[int, frozenset[int]]:
-    """For each point the candidates that its VLinks can get away from."""
-    departures = Departures(instance, bans_of(instance))
+def leavable(instance: Instance, clock: Clock = NEVER) -> dict[int, frozenset[int]]:
+    """For each point the candidates that its VLinks can get away from.
+
+    Raises:
+        OutOfTimeError: the clock has run out.
+    """
+    departures = Departures(instance, bans_of(instance, clock), clock)
     return {
         i: frozenset(
             v for v, good in zip(p.candidates, departures.possible(i), strict=True) if good
@@ -127,15 +135,22 @@ def leavable(instance: Instance) -> dict[int, frozenset[int]]:
     }
 
 
-def bans_of(instance: Instance) -> dict[Pair, np.ndarray[Any, np.dtype[np.bool_]]]:
+def bans_of(
+    instance: Instance, clock: Clock = NEVER
+) -> dict[Pair, np.ndarray[Any, np.dtype[np.bool_]]]:
     """For any two points where the two together are not allowed; pairs without bans left out.
+
+    Raises:
+        OutOfTimeError: the clock has run out.
 
     Model: (R4).
     """
-    return {pair: ban for pair, ban in _bans(instance) if ban.any()}
+    return {pair: ban for pair, ban in _bans(instance, clock) if ban.any()}
 
 
-def _bans(instance: Instance) -> Iterator[tuple[Pair, np.ndarray[Any, np.dtype[np.bool_]]]]:
+def _bans(
+    instance: Instance, clock: Clock
+) -> Iterator[tuple[Pair, np.ndarray[Any, np.dtype[np.bool_]]]]:
     rules = instance.rules
     apart = {frozenset(p) for some in rules.apart for p in combinations(some, 2)}
     together = {frozenset(p) for some in rules.together for p in combinations(some, 2)}
@@ -145,6 +160,7 @@ def _bans(instance: Instance) -> Iterator[tuple[Pair, np.ndarray[Any, np.dtype[n
         for p in instance.points
     ]
     for a, b in combinations(range(len(instance.points)), 2):
+        clock.check()
         first = np.asarray(instance.points[a].candidates, dtype=np.int64)
         second = np.asarray(instance.points[b].candidates, dtype=np.int64)
         alike = first[:, None] == second[None, :]
@@ -157,7 +173,7 @@ def _bans(instance: Instance) -> Iterator[tuple[Pair, np.ndarray[Any, np.dtype[n
         for i, j in zip(*np.nonzero(alike & ~ban), strict=True):
             if not _both_fit(instance, a, b, int(first[i])):
                 ban[i, j] = True
-        _ban_values(instance, a, b, ban)
+        _ban_values(instance, a, b, ban, clock)
         yield (a, b), ban
 
 
@@ -170,7 +186,7 @@ def _both_fit(instance: Instance, a: int, b: int, vertex: int) -> bool:
 
 
 def _ban_values(
-    instance: Instance, a: int, b: int, ban: np.ndarray[Any, np.dtype[np.bool_]]
+    instance: Instance, a: int, b: int, ban: np.ndarray[Any, np.dtype[np.bool_]], clock: Clock
 ) -> None:
     """Hosts with no common value under `same`, or with only one and the same under `different`."""
     network = instance.network
@@ -181,6 +197,7 @@ def _ban_values(
         first = instance.rules.allowed[one.id, rule.feature]
         second = instance.rules.allowed[other.id, rule.feature]
         for i, u in enumerate(one.candidates):
+            clock.check()
             for j, v in enumerate(other.candidates):
                 x = first.get(network.ids[u], frozenset())
                 y = second.get(network.ids[v], frozenset())

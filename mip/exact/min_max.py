@@ -12,13 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from mip.bounds.placing import leavable
 from mip.draft import Draft, draft_use, is_element, value_of
 from mip.exact.host_count import nodes_alone
 from mip.exact.placements import PlacedSearch, placeable
-from mip.exact.program import Clock, Found, Search, solve_plain
-from mip.exact.strategy import finish, part_of, surrogate
-from mip.formulation.arc_flow import Scope
+from mip.exact.program import Found, Search, solve_plain
+from mip.exact.regional import is_large, regional
+from mip.exact.strategy import finish, on_leavable, part_of, quick, surrogate
 from mip.instance.capacity import Use, key_of
 from mip.instance.instance import Instance, Kind, scaled_down
 from mip.objectives import Weights
@@ -30,7 +29,8 @@ _SHARE = 0.6
 """The part of the time for this way; the rest is for the whole program."""
 
 _MOMENT_S = 0.2
-_NODES_S = 2.0
+_LARGE_S = 1.0
+_NODES_SHARE, _NODES_S = 0.2, 2.0
 _TOLERANCE = Fraction(1, 10**5)
 _ALIKE = Fraction(1, 10**9)
 """Peaks this close to each other, as a share, are the same: no double tells more apart."""
@@ -51,11 +51,13 @@ def only_peak(weights: Weights) -> bool:
 def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
     """The lowest peak, and among those mappings a cheap one, the cheapest if time allows."""
     cost = surrogate(instance)
-    if not placeable(instance, cost) or any(v.protection != "none" for v in instance.vlinks):
+    wide = is_large(instance) and regional(instance, cost)
+    backed = any(v.protection != "none" for v in instance.vlinks)
+    if backed or not (wide or placeable(instance, cost)):
         return _lowered(instance, weights, search)
     stepping = _Stepping(instance, cost, part_of(search, _SHARE))
     low = max(floor_of(instance), _floor_of_nodes(instance, search))
-    best = stepping.at(low)
+    best = None if search.clock.over() else stepping.at(low)
     if best is not None:
         return _cheapest(stepping, best, low, weights, search)
     proven = None if stepping.unsure else low
@@ -67,6 +69,9 @@ def solve_peak(instance: Instance, weights: Weights, search: Search) -> Found:
     while True:
         best, proven = _halved(stepping, best, low if proven is None else max(low, proven), proven)
         high = peak_of(instance, best)
+        if search.clock.over():
+            bound = float(low if proven is None else max(low, proven)) * weights.peak
+            return Found(Ending.FEASIBLE, best, bound)
         if proven is not None and level_above(instance, proven) >= high:
             return _cheapest(stepping, best, high, weights, search)
         below = level_below(instance, high)
@@ -113,8 +118,7 @@ def _lowered(instance: Instance, weights: Weights, search: Search) -> Found:
 
 def _moment(search: Search) -> Search:
     """For the cheapest among equals."""
-    left = search.clock.left()
-    return replace(search, clock=Clock(_TIE_S if left is None else min(_TIE_S, left * _TIE_SHARE)))
+    return replace(search, clock=search.clock.part(_TIE_SHARE, _TIE_S))
 
 
 def _halved(
@@ -146,7 +150,8 @@ def _halved(
 def _floor_of_nodes(instance: Instance, search: Search) -> Fraction:
     """The lowest peak that the VNodes alone allow, as a level; 0 where it isn't known soon."""
     alone = nodes_alone(instance)
-    quick = replace(search, solver=prompt_solver(), clock=Clock(_NODES_S), progress=None, gap=0.0)
+    moment = search.clock.part(_NODES_SHARE, _NODES_S)
+    quick = replace(search, solver=prompt_solver(), clock=moment, progress=None, gap=0.0)
     found = solve_plain(alone, Weights(peak=1.0), quick)
     if found.draft is None or found.ending is not Ending.OPTIMAL:
         return Fraction(0)
@@ -187,21 +192,24 @@ class _Stepping:
         Placements are tried for a moment; then the whole program is asked for any mapping, on the
         hosts that VLinks can leave.
         """
-        self.unsure = False
+        self.unsure = self.search.clock.over()
+        if self.unsure:
+            return None
         tight = scaled_down(self.instance, share)
         if any(not p.candidates for p in tight.points):
             return None
         left = self.search.clock.left() or _UNLIMITED_S
         found: Found | None = None
-        if self.placed:
-            moment = replace(self.search, clock=Clock(min(_MOMENT_S, left)))
+        if is_large(tight):
+            moment = replace(self.search, clock=self.search.clock.within(_LARGE_S), progress=None)
+            found = quick(tight, self.cost, moment)
+        elif self.placed:
+            moment = replace(self.search, clock=self.search.clock.within(_MOMENT_S))
             found = PlacedSearch(tight, self.cost, moment, hurry=True).run()
         if found is None or (found.draft is None and found.ending is not Ending.INFEASIBLE):
             most = left if patient else max(_PROBE_S, left * _PROBE_SHARE)
-            prober = replace(
-                self.search, solver=prompt_solver(), clock=Clock(min(left, most)), progress=None
-            )
-            found = solve_plain(tight, Weights(), prober, scope=Scope(hosts=leavable(tight)))
+            prober = replace(self.search, clock=self.search.clock.within(most), progress=None)
+            found = on_leavable(tight, Weights(), prober)
         if found.draft is None and found.ending is not Ending.INFEASIBLE:
             self.unsure = True
         return found.draft

@@ -20,6 +20,7 @@ import numpy as np
 from mip.bounds.bucket_elimination import CELLS, eliminate
 from mip.bounds.metric import Floats, Metric
 from mip.bounds.placing import Placing, build_placing
+from mip.clock import OutOfTimeError
 from mip.draft import Draft, Route, chosen_values, value_of
 from mip.exact.branching import Branching, Fresh, Leaf, OutOfBudgetError
 from mip.exact.program import Found, Search, solve_plain
@@ -144,11 +145,15 @@ class PlacedSearch:
     def run(self) -> Found | None:
         """Search until nothing better is left or the time is over; None if it isn't the way."""
         began = time.monotonic()
-        metric = Metric(self.instance, self.weights)
-        if self._straight(Router(self.instance, metric)):
-            return Found(Ending.OPTIMAL, self.best, self.value)
-        placing = build_placing(self.instance, self.weights, metric)
-        buckets = eliminate(placing, self.cells)
+        clock = self.search.clock
+        metric = Metric(self.instance, self.weights, clock)
+        try:
+            if self._straight(Router(self.instance, metric)):
+                return Found(Ending.OPTIMAL, self.best, self.value)
+            placing = build_placing(self.instance, self.weights, metric)
+            buckets = eliminate(placing, self.cells, clock)
+        except (OutOfTimeError, OutOfBudgetError):
+            return self._stopped()
         self.bound = max(self.bound, buckets.bound)
         router = Router(self.instance, metric)
         branching = Branching(placing, buckets, self.fresh)
@@ -179,17 +184,21 @@ class PlacedSearch:
             if not self.hurry or self.best is None:
                 self._deepen(placing, branching, leaf)
                 self._proven = True
-        except OutOfBudgetError:
-            if self.best is None and not self.search.clock.over():
+        except (OutOfTimeError, OutOfBudgetError):
+            if self.best is None and not clock.over():
                 return None
-            ending = Ending.UNKNOWN if self.best is None else Ending.FEASIBLE
-            return Found(ending, self.best, self.bound)
+            return self._stopped()
         finally:
             self.trace.nodes = branching.tally.nodes
         if not self._proven or self._doubt:
             return Found(Ending.FEASIBLE, self.best, min(self.bound, self.value))
         bound = min(self.value, max(self.bound, self._best_top(placing)))
         return Found(Ending.OPTIMAL, self.best, bound if self.search.gap else self.value)
+
+    def _stopped(self) -> Found:
+        """What was found and proved until the time was over."""
+        ending = Ending.UNKNOWN if self.best is None else Ending.FEASIBLE
+        return Found(ending, self.best, self.bound if np.isfinite(self.bound) else None)
 
     def _straight(self, router: Router) -> bool:
         """Whether all points are fixed and their VLinks' shortest paths have room: the optimum."""
@@ -285,7 +294,7 @@ class PlacedSearch:
         branching.check_parts(viable)
         with contextlib.suppress(OutOfBudgetError):
             branching.run(float("inf"), leaf, self._over)
-        local = LocalSearch(placing, random.Random(self.search.seed))  # noqa: S311 (no secret)
+        local = self._local(placing)
         for places in routed if self.fresh is None else ():
             at = [c.index(v) for c, v in zip(placing.candidates, places, strict=True)]
             first = local.descend(at)
@@ -294,10 +303,14 @@ class PlacedSearch:
                 self._try(placing, router, vertices, local.value(found))
         self._until = float("inf")
 
+    def _local(self, placing: Placing) -> LocalSearch:
+        rng = random.Random(self.search.seed)  # noqa: S311 (no secret)
+        return LocalSearch(placing, rng, self.search.clock)
+
     def _polish(self, placing: Placing, router: Router) -> None:
         """From the best mapping to better ones nearby, most promising first."""
         self._until = time.monotonic() + _POLISH_S
-        local = LocalSearch(placing, random.Random(self.search.seed))  # noqa: S311 (no secret)
+        local = self._local(placing)
         numbers = [{v: k for k, v in enumerate(c)} for c in placing.candidates]
         tried: set[tuple[int, ...]] = set()
         better = True

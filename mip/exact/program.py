@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mip.clock import Clock, OutOfTimeError
 from mip.draft import Draft
 from mip.formulation.arc_flow import ArcFlow, Scope
 from mip.formulation.lazy_rows import mend
@@ -29,26 +29,6 @@ class Found:
     draft: Draft | None = None
     bound: float | None = None
     cheapest: bool = False
-
-
-class Clock:
-    """What is left of a time limit."""
-
-    def __init__(self, seconds: float | None) -> None:
-        self._end = None if seconds is None else time.monotonic() + seconds
-
-    def left(self) -> float | None:
-        """Seconds, never below 0.01; None without a limit."""
-        return None if self._end is None else max(0.01, self._end - time.monotonic())
-
-    def within(self, seconds: float) -> Clock:
-        """One that runs out in `seconds`, or with this one."""
-        left = self.left()
-        return Clock(seconds if left is None else min(left, seconds))
-
-    def over(self) -> bool:
-        """Whether it has run out."""
-        return self._end is not None and time.monotonic() >= self._end
 
 
 @dataclass(frozen=True)
@@ -87,19 +67,24 @@ def solve_plain(
         below: only mappings of at most this value are of interest.
         above: a known lower bound on the value.
     """
-    flow = ArcFlow(instance, weights if ceiling is None else ceiling[0], scope)
-    if ceiling is not None:
-        _swap(flow, weights, ceiling[1])
-    _limit(flow, below, above)
-    while not flow.model.contradiction:
-        outcome = search.solver.solve(flow.model, search.limits(), None, search.progress)
-        if outcome.values is None:
-            return Found(outcome.ending, None, outcome.bound)
-        draft = read(flow, outcome.values)
-        if not mend(flow, draft, outcome.values):
-            return Found(outcome.ending, draft, outcome.bound)
-        if search.clock.over():
-            return Found(Ending.UNKNOWN, None, outcome.bound)
+    bound: float | None = None
+    try:
+        first = weights if ceiling is None else ceiling[0]
+        flow = ArcFlow(instance, first, scope, search.clock)
+        if ceiling is not None:
+            _swap(flow, weights, ceiling[1])
+        _limit(flow, below, above)
+        while not flow.model.contradiction:
+            search.clock.check()
+            outcome = search.solver.solve(flow.model, search.limits(), None, search.progress)
+            if outcome.values is None:
+                return Found(outcome.ending, None, outcome.bound)
+            draft = read(flow, outcome.values)
+            if not mend(flow, draft, outcome.values):
+                return Found(outcome.ending, draft, outcome.bound)
+            bound = outcome.bound
+    except OutOfTimeError:
+        return Found(Ending.UNKNOWN, None, bound)
     return Found(Ending.INFEASIBLE)
 
 

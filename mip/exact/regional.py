@@ -7,6 +7,7 @@ racks are worth a look. What reaches the bound is proven optimal without a table
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -15,9 +16,11 @@ import numpy as np
 from mip.bounds.metric import Metric
 from mip.bounds.partition import Parting, cheapest_parting
 from mip.bounds.racks import racks_of
+from mip.clock import OutOfTimeError
 from mip.draft import Draft, value_of
+from mip.exact.nearby import HOSTS, mapped_nearby, plain
 from mip.exact.placements import PlacedSearch, placeable
-from mip.exact.program import Clock, Found, Search
+from mip.exact.program import Found, Search
 from mip.instance.instance import Instance, Kind, Point
 from mip.objectives import Weights
 from mip.solvers.linear import Ending
@@ -28,21 +31,24 @@ LARGE = 2_500
 BROAD = 900
 """And from which regions come first, where hosts share switches."""
 
-_PARTING_S = 5.0
+_PARTING_SHARE, _PARTING_S = 0.5, 5.0
 _TRY_S = 0.15
 _FAILURES = 3
 _DETOUR = 1.2
-"""Seconds for the cheapest parting at most, and for a try at its places; how many of these may cost
-more than it says; and how many times as much shows that it doesn't know what is far."""
+"""The part of the time for the cheapest parting, and seconds at most, and for a try at its places;
+how many of these may cost more than it says; and how many times as much shows that it doesn't know
+what is far."""
 
 _HOSTS = 60
 _GROWTH = 2
 _MOST = 240
 _REGION_S = 1.5
+_REGION_SHARE, _PROGRAM_SHARE = 0.5, 0.8
 _ROUNDS = 8
 _CELLS = 10**5
-"""Hosts of a region at first, how much further ones grow and up to where; seconds for each at most;
-regions tried at each size; cells of one table of bounds there."""
+"""Hosts of a region at first, how much further ones grow and up to where; seconds for each at most,
+and of what is left the share, without and with programs; regions tried at each size; cells of one
+table of bounds there."""
 
 
 def is_large(instance: Instance) -> bool:
@@ -87,23 +93,34 @@ class RegionalSearch:
 
     def run(self) -> Found:
         """The best mapping of all regions looked at; optimal where it meets the bound."""
-        metric = Metric(self.instance, self.weights)
+        with contextlib.suppress(OutOfTimeError):
+            if not self._possible():
+                return Found(Ending.INFEASIBLE)
+        return self._found()
+
+    def _possible(self) -> bool:
+        """Look at regions until the time is over; whether a mapping isn't ruled out by the bound.
+
+        Raises:
+            OutOfTimeError: the time was over in between.
+        """
+        metric = Metric(self.instance, self.weights, self.search.clock)
         parting = self._parted(metric)
         if parting is not None and not np.isfinite(parting.bound):
-            return Found(Ending.INFEASIBLE)
-        size = _HOSTS
+            return False
+        size = _HOSTS if plain(self.instance) else HOSTS
         while size <= _MOST and not self._ended():
             for region in self._regions(parting, metric, size):
                 self._look(region)
                 if self._ended():
                     break
             size *= _GROWTH
-        return self._found()
+        return True
 
     def _parted(self, metric: Metric) -> Parting | None:
         """The cheapest parting, after a try at some of the places where it is."""
         last, failed = None, 0
-        over = self.search.clock.within(_PARTING_S).over
+        over = self.search.clock.part(_PARTING_SHARE, _PARTING_S).over
         for last in cheapest_parting(self.instance, self.weights, metric, over):
             self.bound = max(self.bound, last.bound)
             if last.places is not None and failed < _FAILURES:
@@ -118,17 +135,21 @@ class RegionalSearch:
 
     def better(self, search: Search) -> Found:
         """The best mapping near the one found, searched without haste among its racks and more."""
-        metric = Metric(self.instance, self.weights)
+        self.search = search
+        with contextlib.suppress(OutOfTimeError):
+            self._look_near()
+        return self._found()
+
+    def _look_near(self) -> None:
+        metric = Metric(self.instance, self.weights, self.search.clock)
         racks = racks_of(self.instance)
         home = {v: s for s, hosts in racks.items() for v in hosts}
         used = [] if self.best is None else [home[v] for v in self.best.places if v in home]
-        self.search = search
         for turn in range(_ROUNDS):
             if self._ended():
                 break
             near = self._around(racks, metric, _HOSTS * _GROWTH, turn)
             self._look(list(dict.fromkeys([*used, *near])), hurry=False)
-        return self._found()
 
     def _found(self) -> Found:
         if self.best is not None and self.value <= self.bound + 1e-9 * max(1.0, abs(self.bound)):
@@ -223,18 +244,23 @@ class RegionalSearch:
         small = replace(self.instance, points=points)
         if any(not p.candidates for p in points) or not placeable(small, self.weights):
             return float("inf")
-        left = self.search.clock.left()
-        seconds = most if left is None else min(most, left / 2)
-        quiet = replace(self.search, clock=Clock(seconds), progress=None)
-        near = PlacedSearch(small, self.weights, quiet, hurry=hurry, cells=_CELLS)
-        if not hurry and self.best is not None:
-            near.best, near.value, near.bound = self.best, self.value, self.bound
-        near.run()
-        if near.best is None:
+        straight = plain(small)
+        share = _REGION_SHARE if straight else _PROGRAM_SHARE
+        quiet = replace(self.search, clock=self.search.clock.part(share, most), progress=None)
+        if straight:
+            near = PlacedSearch(small, self.weights, quiet, hurry=hurry, cells=_CELLS)
+            if not hurry and self.best is not None:
+                near.best, near.value, near.bound = self.best, self.value, self.bound
+            near.run()
+            found = near.best
+        else:
+            wish = Weights() if self.best is None else self.weights
+            found = mapped_nearby(small, wish, quiet)
+        if found is None:
             return float("inf")
-        value = value_of(self.instance, self.weights, near.best)
+        value = value_of(self.instance, self.weights, found)
         if value < self.value:
-            self.best, self.value = near.best, value
+            self.best, self.value = found, value
             if self.search.progress is not None:
                 self.search.progress(value, self.bound if np.isfinite(self.bound) else None)
         return value

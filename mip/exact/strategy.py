@@ -10,9 +10,11 @@ from dataclasses import replace
 
 from mip.bounds.dominance import undominated
 from mip.bounds.placing import leavable
+from mip.clock import OutOfTimeError
 from mip.draft import value_of
+from mip.exact.nearby import plain
 from mip.exact.placements import PlacedSearch, placeable
-from mip.exact.program import Clock, Found, Search, solve_plain
+from mip.exact.program import Found, Search, solve_plain
 from mip.exact.regional import RegionalSearch, is_broad, is_large, regional
 from mip.formulation.arc_flow import Scope
 from mip.instance.instance import Instance
@@ -46,23 +48,34 @@ _BROAD_SHARE, _BROAD_S = 0.4, 4.0
 _QUICK_GAP = 0.05
 _LARGE_SHARE = 0.6
 _BETTER_SHARE = 0.9
+_LONG_PROGRAM = 10_000
 _LARGEST_PROGRAM = 100_000
 _LARGE_PROGRAM_S = 5.0
-"""Large instances: how far above the bound `fast` stops; the part of the time for regions where a
+"""A program of so many arcs may have no mapping for seconds. Large
+instances: how far above the bound `fast` stops; the part of the time for regions where a
 program may follow, and of what is left then for bettering what they found; the program's arcs at
 most, and the seconds that it needs at least."""
 
 
-def part_of(search: Search, share: float = _SHARE, most: float = _UNLIMITED_S) -> Search:
+def part_of(search: Search, share: float = _SHARE) -> Search:
     """A search with a part of the time that is left."""
-    left = search.clock.left()
-    return replace(search, clock=Clock(most if left is None else left * share))
+    limited = search.clock.left() is not None
+    return replace(search, clock=search.clock.part(share, None if limited else _UNLIMITED_S))
 
 
 def _moment_of(search: Search, share: float, most: float) -> Search:
     """A search with a part of the time that is left, and no more than `most` seconds."""
-    left = search.clock.left()
-    return replace(search, clock=Clock(most if left is None else min(most, left * share)))
+    return replace(search, clock=search.clock.part(share, most))
+
+
+def on_leavable(instance: Instance, weights: Weights, search: Search) -> Found:
+    """The whole program, promptly, on the hosts that VLinks can leave."""
+    try:
+        scope = Scope(hosts=leavable(instance, search.clock))
+    except OutOfTimeError:
+        return Found(Ending.UNKNOWN)
+    prompt = replace(search, solver=prompt_solver())
+    return solve_plain(instance, weights, prompt, scope=scope)
 
 
 def solve_additive(instance: Instance, weights: Weights, search: Search) -> Found:
@@ -73,26 +86,30 @@ def solve_additive(instance: Instance, weights: Weights, search: Search) -> Foun
     if not placeable(instance, weights):
         return solve_plain(instance, weights, search)
     found = Found(Ending.UNKNOWN)
-    if is_broad(instance) and regional(instance, weights):
-        moment = _moment_of(search, _BROAD_SHARE, _BROAD_S)
+    if _by_regions_first(instance) and regional(instance, weights):
+        share = _BROAD_SHARE if plain(instance) else _LARGE_SHARE
+        moment = _moment_of(search, share, _BROAD_S)
         found = RegionalSearch(instance, weights, moment).run()
         if _ended(found):
             return found
-    if sum(2 * len(v.edges) for v in instance.vlinks) <= _PROGRAM_SIZE:
+    if arcs_of(instance) <= _PROGRAM_SIZE:
         found = _placed(instance, weights, _moment_of(search, _FIRST_SHARE, _FIRST_S), found)
         if not _ended(found):
             found = _bettered(instance, weights, _moment_of(search, _FIRST_SHARE, _FIRST_S), found)
         if not _ended(found):
             moment = _moment_of(search, _PROGRAM_SHARE, _PROGRAM_S)
-            prompt = replace(moment, solver=prompt_solver())
-            scope = Scope(hosts=leavable(instance))
-            other = solve_plain(instance, weights, prompt, scope=scope)
+            other = on_leavable(instance, weights, moment)
             found = _better(instance, weights, found, other)
     if not _ended(found):
         found = _placed(instance, weights, part_of(search), found)
     if not _ended(found):
         found = finish(instance, weights, search, found)
     return found
+
+
+def _by_regions_first(instance: Instance) -> bool:
+    """Whether a few hosts sooner tell of a mapping than all: many, or what only programs route."""
+    return is_broad(instance) or (takes_long(instance) and not plain(instance))
 
 
 def _ended(found: Found) -> bool:
@@ -127,9 +144,7 @@ def _bettered(instance: Instance, weights: Weights, search: Search, known: Found
     """A mapping near the one that is known, or near any that a program finds soon."""
     draft = known.draft
     if draft is None:
-        prompt = replace(search, solver=prompt_solver(), progress=None)
-        scope = Scope(hosts=leavable(instance))
-        some = solve_plain(instance, Weights(), prompt, scope=scope)
+        some = on_leavable(instance, Weights(), replace(search, progress=None))
         if some.draft is None:
             return Found(some.ending, None, known.bound)
         draft = some.draft
@@ -147,7 +162,7 @@ def finish(
     found: Found,
 ) -> Found:
     """The whole program for what is left, below what was found and above what is proven."""
-    arcs = sum(2 * len(v.edges) for v in instance.vlinks)
+    arcs = arcs_of(instance)
     left = search.clock.left()
     if left is not None and arcs * _ARC_S > left:
         return found
@@ -177,7 +192,7 @@ def quick(instance: Instance, weights: Weights, search: Search) -> Found:
     if not placeable(instance, weights):
         return solve_plain(instance, weights, search)
     moment = _moment_of(search, _QUICK_SHARE, _QUICK_S)
-    if is_broad(instance) and regional(instance, weights):
+    if _by_regions_first(instance) and regional(instance, weights):
         near = RegionalSearch(instance, weights, moment, good=_QUICK_GAP).run()
         if near.draft is not None or _ended(near):
             return near
@@ -191,7 +206,7 @@ def quick(instance: Instance, weights: Weights, search: Search) -> Found:
 
 def _solve_large(instance: Instance, weights: Weights, search: Search, good: float) -> Found:
     """By regions; only if none has a mapping, by a program without an objective."""
-    buildable = sum(2 * len(v.edges) for v in instance.vlinks) <= _LARGEST_PROGRAM
+    buildable = arcs_of(instance) <= _LARGEST_PROGRAM
     moment = part_of(search, _LARGE_SHARE if buildable else 1.0)
     regions = RegionalSearch(instance, weights, moment, good=good)
     found = regions.run()
@@ -205,6 +220,16 @@ def _solve_large(instance: Instance, weights: Weights, search: Search, good: flo
     if some.draft is None:
         return Found(some.ending, None, found.bound)
     return Found(Ending.FEASIBLE, some.draft, found.bound)
+
+
+def arcs_of(instance: Instance) -> int:
+    """The size of the whole program: arcs that VLinks may cross."""
+    return sum(2 * len(v.edges) for v in instance.vlinks)
+
+
+def takes_long(instance: Instance) -> bool:
+    """Whether the whole program may take seconds to come to any mapping."""
+    return arcs_of(instance) > _LONG_PROGRAM
 
 
 def surrogate(instance: Instance) -> Weights:

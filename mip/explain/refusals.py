@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
 
+from mip.clock import Clock
 from mip.draft import value_of
-from mip.exact.program import Clock, Search, solve_plain
+from mip.exact.program import Search, solve_plain
 from mip.explain.demands import Demand, Wish, demands, with_amount, without
 from mip.instance.capacity import key_of
 from mip.instance.instance import Instance, compile_instance

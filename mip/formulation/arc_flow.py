@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mip.clock import NEVER, Clock
 from mip.formulation.capacities import Capacities
 from mip.formulation.columns import Arc
 from mip.formulation.constraints import Constraints
@@ -46,13 +47,22 @@ class ArcFlow:
         flows: the routes of VLinks.
         capacities: what is taken of them.
         opened_row: the row that limits the hosts that carry a VNode, where the scope does.
+
+    Raises:
+        OutOfTimeError: the clock has run out before it was built.
     """
 
-    def __init__(self, instance: Instance, weights: Weights, scope: Scope | None = None) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        weights: Weights,
+        scope: Scope | None = None,
+        clock: Clock = NEVER,
+    ) -> None:
         self.instance = instance
         self.weights = weights
         self.scope = scope or Scope()
-        self.model = LinearModel(constant=weights.constant)
+        self.model = LinearModel(constant=weights.constant, clock=clock)
         self.x: list[dict[int, int]] = []
         self.opened_row: int | None = None
         self.capacities = Capacities(instance, self.model)

@@ -15,6 +15,7 @@ import numpy as np
 
 from mip.bounds.metric import Floats
 from mip.bounds.placing import Placing
+from mip.clock import NEVER, Clock
 from mip.instance.capacity import Key
 from mip.problem.amounts import Exact
 
@@ -31,10 +32,12 @@ class LocalSearch:
     Attributes:
         placing: the tables.
         rng: for kicks.
+        clock: once it has run out, all ends with an `OutOfTimeError`.
     """
 
     placing: Placing
     rng: random.Random
+    clock: Clock = NEVER
     _near: dict[int, list[tuple[int, Floats]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -61,6 +64,7 @@ class LocalSearch:
         while better:
             better = False
             for point in range(len(now)):
+                self.clock.check()
                 costs = self._costs(point, now)
                 here = float(costs[now[point]])
                 for k in np.argsort(costs, kind="stable"):
@@ -96,6 +100,7 @@ class LocalSearch:
             costs += total - costs[at[point]]
             found += [(float(costs[k]), _moved(at, {point: k})) for k in _least(costs, below)]
         for a, b in self.placing.pairs:
+            self.clock.check()
             joint = self._joint(a, b, at)
             joint += total - joint[at[a], at[b]]
             for k in _least(joint, below)[:_PAIRS]:

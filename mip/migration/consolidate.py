@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from mip.clock import Clock
 from mip.collecting import uncollected
-from mip.exact.program import Clock
 from mip.instance.ground import Ground
 from mip.migration.freeing_bandwidth import FreeingBandwidth
 from mip.migration.freeing_hosts import FreeingHosts

@@ -10,8 +10,9 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from mip.clock import Clock
 from mip.exact.placements import PlacedSearch, placeable
-from mip.exact.program import Clock, Search
+from mip.exact.program import Search
 from mip.formulation.arc_flow import ArcFlow
 from mip.formulation.lazy_rows import mend
 from mip.formulation.reading import read

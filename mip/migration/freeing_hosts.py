@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mip.clock import Clock
 from mip.exact.host_count import nodes_alone
-from mip.exact.program import Clock
 from mip.formulation.arc_flow import ArcFlow, Scope
 from mip.formulation.reading import read
 from mip.instance.ground import Ground

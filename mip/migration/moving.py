@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mip.clock import Clock
 from mip.draft import Draft
-from mip.exact.program import Clock, Search
+from mip.exact.program import Search
 from mip.exact.strategy import solve_additive
 from mip.instance.ground import Ground
 from mip.instance.instance import Instance, Kind, compile_instance

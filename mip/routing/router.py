@@ -315,7 +315,7 @@ class Router:
             vertices, edges, cost = stack.pop()
             at = vertices[-1]
             self._steps -= 1
-            if self._steps < 0:
+            if self._steps < 0 or self._metric.clock.over():
                 raise UnsureError
             if at == way.end:
                 if lag_top is None or self._lag(way, vertices, edges) <= lag_top:

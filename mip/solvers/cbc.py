@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mip.clock import Clock
 from mip.errors import SolverError
 from mip.solvers.linear import (
     INFINITY,
@@ -28,9 +29,13 @@ from mip.solvers.linear import (
 _BOUND = re.compile(r"(?:Lower bound:|best possible|Continuous objective value is)\s+(\S+)")
 _BEST = re.compile(r"(?:Objective value:|Integer solution of)\s+(\S+)")
 _POLL_S = 0.2
+_AGAIN_S = 0.05
 
 _GRACE_S, _GRACE_SHARE = 0.2, 0.05
 """How long after its time limit CBC is ended: it looks at its clock between nodes alone."""
+
+_BUILD_S, _WRITE_S = 2e-6, 2e-6
+"""What PuLP takes for each coefficient: to have the program, and to write it to a file."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,15 @@ class Cbc:
 
         if not model.cost:
             return without_columns(model)
+        clock = Clock(limits.seconds)
+        size = model.coefficients()
+        left = clock.left()
+        if left is not None and left < size * (_BUILD_S + _WRITE_S):
+            return Outcome(Ending.UNKNOWN)
         problem, columns = _problem(pulp, model, start)
+        left = clock.left()
+        if left is not None and left < size * _WRITE_S:
+            return Outcome(Ending.UNKNOWN)
         with tempfile.TemporaryDirectory(prefix="cloudnet-cbc-") as folder:
             log = Path(folder) / "log"
             log.touch()
@@ -58,7 +71,7 @@ class Cbc:
             command = pulp.COIN_CMD(
                 path=pulp.PULP_CBC_CMD.pulp_cbc_path,
                 msg=False,
-                timeLimit=limits.seconds,
+                timeLimit=None if left is None else max(0.01, left - size * _WRITE_S),
                 gapRel=limits.gap,
                 timeMode="elapsed",
                 warmStart=start is not None,
@@ -68,7 +81,7 @@ class Cbc:
             command.tmpDir = folder
             watch = _Watch(log, model.constant, progress)
             began = time.monotonic()
-            deadline = _Deadline(folder, limits.seconds)
+            deadline = _Deadline(folder, clock.left())
             try:
                 with watch, deadline:
                     problem.solve(command)
@@ -170,17 +183,24 @@ class _Deadline:
     def __init__(self, folder: str, seconds: float | None) -> None:
         self._folder = folder.encode()
         self.struck = False
-        grace = None if seconds is None else seconds + max(_GRACE_S, _GRACE_SHARE * seconds)
-        self._timer = None if grace is None else threading.Timer(grace, self._strike)
+        self._grace = None if seconds is None else seconds + max(_GRACE_S, _GRACE_SHARE * seconds)
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> None:
-        if self._timer is not None:
-            self._timer.daemon = True
-            self._timer.start()
+        if self._grace is not None:
+            self._thread.start()
 
     def __exit__(self, *_exc: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._done.set()
+        if self._grace is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        wait = self._grace
+        while not self._done.wait(wait):  # it may be started only after its time
+            self._strike()
+            wait = _AGAIN_S
 
     def _strike(self) -> None:
         for process in Path("/proc").glob("[0-9]*"):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mip.clock import NEVER, Clock
+
 INFINITY = float("inf")
 
 
@@ -24,7 +26,8 @@ class Row:
 class LinearModel:
     """Minimise cost · x under `rows`, 0 <= x <= upper, some x whole; a builder, so it changes.
 
-    `contradiction` is set once a row without columns can't hold.
+    `contradiction` is set once a row without columns can't hold. Once the clock has run out,
+    nothing can be added: an `OutOfTimeError`.
     """
 
     cost: list[float] = field(default_factory=list)
@@ -34,9 +37,11 @@ class LinearModel:
     rows: list[Row] = field(default_factory=list)
     constant: float = 0.0
     contradiction: bool = False
+    clock: Clock = NEVER
 
     def column(self, cost: float = 0.0, upper: float = 1.0, *, integer: bool = True) -> int:
         """A new column; its number."""
+        self.clock.check()
         self.cost.append(cost)
         self.lower.append(0.0)
         self.upper.append(upper)
@@ -45,11 +50,16 @@ class LinearModel:
 
     def row(self, terms: Mapping[int, float], low: float, high: float) -> None:
         """A new row; coefficients of 0 are dropped, a row without any is judged at once."""
+        self.clock.check()
         kept = [(c, a) for c, a in terms.items() if a]
         if not kept:
             self.contradiction = self.contradiction or not low <= 0 <= high
             return
         self.rows.append(Row(tuple(c for c, _ in kept), tuple(a for _, a in kept), low, high))
+
+    def coefficients(self) -> int:
+        """How many there are: what it takes to hand a program over grows with them."""
+        return sum(len(row.columns) for row in self.rows)
 
 
 class Ending(enum.Enum):
@@ -82,7 +92,10 @@ Progress = Callable[[float | None, float | None], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """When a solver may stop: seconds of wall time, relative gap; and its random seed."""
+    """When a solver may stop: seconds of wall time, relative gap; and its random seed.
+
+    Handing the program over counts.
+    """
 
     seconds: float | None = None
     gap: float = 0.0

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-from mip.errors import SolverError
+from mip.errors import OutOfMemoryError, SolverError
 from mip.solvers.linear import Progress
 from mip.workers.messages import FOLDER, Answer, read, unpacked, write
 
@@ -76,7 +76,7 @@ class Worker:
 
     def resident(self) -> int:
         """Bytes that it and what it has started have in memory; 0 where that can't be seen."""
-        return _resident(self.pid)
+        return resident(self.pid)
 
     def do(self, job: bytes, progress: Progress | None = None, memory: int = 0) -> Answer:
         """Have a job done.
@@ -88,7 +88,8 @@ class Worker:
 
         Raises:
             SendingError: its answer can't be read here.
-            SolverError: the worker died, or took too much memory; it is of no use any more.
+            SolverError: the worker died; it is of no use any more.
+            OutOfMemoryError: it took too much memory.
             NotBegunError: it was dead already.
         """
         self.jobs += 1
@@ -99,7 +100,8 @@ class Worker:
             while True:
                 while memory and not select.select([pipe], [], [], _LOOK_S)[0]:
                     if self.resident() > memory:
-                        raise SolverError(f"the solver took more than {memory // _MIB} MiB")
+                        text = f"the solver took more than {memory // _MIB} MiB"
+                        raise OutOfMemoryError(text)
                 answer = self._next()
                 if answer.kind in ("value", "error"):
                     return answer
@@ -136,7 +138,7 @@ class Worker:
         return stream.fileno()
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
     """Bytes in memory of a process and of those that it started, as Linux tells."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
@@ -144,4 +146,4 @@ def _resident(pid: int) -> int:
         children = [int(c) for t in tasks for c in (t / "children").read_text().split()]
     except (OSError, IndexError):
         return 0
-    return pages * _PAGE + sum(_resident(child) for child in children)
+    return pages * _PAGE + sum(resident(child) for child in children)

@@ -125,7 +125,8 @@ class Solving:
             NoTurnError: no worker was free in time.
             MappingError: as `mip.mapping.map_request`.
             SendingError: the worker couldn't read the job, or its error can't be read here.
-            SolverError: the worker died, or took too much memory.
+            SolverError: the worker died.
+            OutOfMemoryError: it took too much memory.
         """
         if not self._done.wait(timeout):
             raise TimeoutError

@@ -22,7 +22,7 @@ from cloudnet_sdn.roles.serve import Role
 from cloudnet_sdn.store import offers, schema, tasks
 from cloudnet_sdn.wire.exposing import EVERYWHERE, entries
 from cloudnet_sdn.wire.faults import CloudnetError
-from cloudnet_sdn.wire.identity import Caller, Kind
+from cloudnet_sdn.wire.identity import Caller, Kind, Peer
 from cloudnet_sdn.wire.tls import TlsFiles
 from mip.mapping import map_request
 from mip.problem.statement import Options, Problem, Result
@@ -154,7 +154,7 @@ class Machine:
         if hasattr(self, "role"):
             self._outlive()
 
-        def connect(url: str, tls: TlsFiles | None) -> Rpc:
+        def connect(url: str, tls: TlsFiles | None, peer: Peer) -> Rpc:
             return self.peers[url]
 
         self.role = Role(self.settings, clock=self.clock, mapper=self.mapper, connect=connect)

@@ -27,6 +27,7 @@ from fakes.ports import free_port
 from cloudnet_sdn import pki
 from cloudnet_sdn.wire.client import Client
 from cloudnet_sdn.wire.faults import CloudnetError
+from cloudnet_sdn.wire.identity import shell
 from cloudnet_sdn.wire.tls import TlsFiles
 
 T = TypeVar("T")
@@ -189,11 +190,14 @@ class Lab:
     def __post_init__(self) -> None:
         self.prefix = f"z{os.getpid() % 100000}{next(_NUMBERS)}"
         authority = pki.init_authority(self.directory / "ca", "lab").parent
-        self.tls = self.issue(authority, PROVIDER)
-        self.stranger = self.issue(authority, "munich")
+        self.authority = authority
+        self.tls = self.issue(f"role:{PROVIDER}")
+        self.stranger = self.issue("role:munich")
 
-    def issue(self, authority: Path, role: str) -> TlsFiles:
-        return pki.issue(authority, f"cloudnet:role:{role}", out=self.directory / role)
+    def issue(self, who: str) -> TlsFiles:
+        """A certificate of `cloudnet:WHO`."""
+        out = self.directory / who.replace(":", "-")
+        return pki.issue(self.authority, f"cloudnet:{who}", out=out)
 
     def bridge(self, name: str) -> str:
         """A userspace Open vSwitch bridge without a controller."""
@@ -225,18 +229,19 @@ class Lab:
     ) -> Agent:
         """An agent's configuration; `start` it."""
         port = free_port()
+        own = self.issue(f"shell:{name}")
         config = self.directory / name / "agent.toml"
         config.parent.mkdir()
         text = (
             f'name = "{name}"\nprovider = "{PROVIDER}"\nstate = "state"\n'
             f'listen = "127.0.0.1:{port}"\n'
-            f'[tls]\nca = "{self.tls.ca}"\ncert = "{self.tls.cert}"\nkey = "{self.tls.key}"\n'
+            f'[tls]\nca = "{own.ca}"\ncert = "{own.cert}"\nkey = "{own.key}"\n'
         )
         if bridge:
             text += f'[bridge]\nname = "{bridge}"\nuplinks = {json.dumps(list(uplinks))}\n'
         config.write_text(text + more)
         url = f"https://127.0.0.1:{port}/RPC2"
-        made = Agent(config, url, Client(url, self.tls, timeout_s=30))
+        made = Agent(config, url, Client(url, self.tls, peer=shell(name), timeout_s=30))
         self.agents.append(made)
         return made
 

@@ -7,6 +7,7 @@ import datetime as dt
 import logging
 import os
 import pty
+import socket
 import ssl
 import termios
 import threading
@@ -21,7 +22,11 @@ from websockets.sync.server import ServerConnection, serve
 
 from cloudnet_sdn.console import ConsoleProxy, attach
 from cloudnet_sdn.pki import init_authority, issue
-from cloudnet_sdn.wire.faults import NotFound, PeerAway
+from cloudnet_sdn.wire.certificates import public_place
+from cloudnet_sdn.wire.configuration import ConfigurationError, Public
+from cloudnet_sdn.wire.consoles import MAX_OPENING
+from cloudnet_sdn.wire.faults import Busy, NotFound, PeerAway
+from cloudnet_sdn.wire.identity import Caller, Kind
 from cloudnet_sdn.wire.tls import TlsFiles, server_context
 
 
@@ -30,7 +35,7 @@ def internal(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
     """The provider's inner authority, of its agents."""
     directory = tmp_path_factory.mktemp("internal")
     init_authority(directory, "berlin, internal")
-    return issue(directory, "cloudnet:role:berlin", out=directory / "agent")
+    return issue(directory, "cloudnet:shell:sn1", out=directory / "agent")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +80,7 @@ def watch() -> Watch:
 @pytest.fixture
 def pip(federation: TlsFiles, internal: TlsFiles, watch: Watch) -> Iterator[ConsoleProxy]:
     """A PIP's proxy, above its agents."""
-    proxy = ConsoleProxy("127.0.0.1", 0, federation, below=internal, now=watch)
+    proxy = ConsoleProxy("127.0.0.1", 0, federation, below=internal, below_is=Kind.SHELL, now=watch)
     proxy.start()
     yield proxy
     proxy.stop()
@@ -221,7 +226,7 @@ def test_nothing_logs_a_token(
 
 
 def test_stopping_ends_all_consoles(federation: TlsFiles, internal: TlsFiles, agent: str) -> None:
-    proxy = ConsoleProxy("127.0.0.1", 0, federation, below=internal)
+    proxy = ConsoleProxy("127.0.0.1", 0, federation, below=internal, below_is=Kind.SHELL)
     proxy.start()
     with opened(proxy.grant(agent).url, federation) as link:
         link.send(b"x")
@@ -233,9 +238,112 @@ def test_stopping_ends_all_consoles(federation: TlsFiles, internal: TlsFiles, ag
 
 
 def test_the_url_names_the_public_host(federation: TlsFiles, agent: str) -> None:
-    named = ConsoleProxy("0.0.0.0", 7, federation, public="vnp.example.org")
+    named = ConsoleProxy("0.0.0.0", 7, federation, public=Public("vnp.example.org", None))
     assert named.grant(agent).url.startswith("wss://vnp.example.org:7/console/")
     assert ConsoleProxy("::1", 7, federation).grant(agent).url.startswith("wss://[::1]:7/console/")
+
+
+# -- who may take how much, and where it is -------------------------------------------------
+
+
+def test_silent_connections_cost_no_threads(
+    pip: ConsoleProxy, agent: str, federation: TlsFiles
+) -> None:
+    """600 of them, and as many that begin a handshake: a console opens all the same."""
+    before = threading.active_count()
+    for said in (b"", b"\x16\x03\x01"):
+        with contextlib.ExitStack() as stack:
+            for _ in range(600):
+                silent = socket.create_connection(("127.0.0.1", pip.port), 5)
+                stack.enter_context(silent).sendall(said)
+            assert threading.active_count() == before
+            with opened(pip.grant(agent).url, federation) as link:
+                link.send(b"x")
+                assert link.recv(5) == b"X"
+
+
+def test_connections_that_stop_on_their_way_are_few(
+    pip: ConsoleProxy, agent: str, federation: TlsFiles
+) -> None:
+    """Each that has said half a word costs threads; those of one address are bounded."""
+    before = threading.active_count()
+    context = ssl.create_default_context(cafile=str(federation.ca))
+    with contextlib.ExitStack() as stack:
+        for _ in range(60):
+            plain = stack.enter_context(socket.create_connection(("127.0.0.1", pip.port), 5))
+            secured = context.wrap_socket(plain, server_hostname="localhost")
+            with contextlib.suppress(OSError):
+                stack.enter_context(secured).sendall(b"GET /console/")
+        time.sleep(0.5)
+        assert threading.active_count() - before <= 2 * MAX_OPENING
+    until = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.1)
+    with opened(pip.grant(agent).url, federation) as link:
+        link.send(b"x")
+        assert link.recv(5) == b"X"
+
+
+def test_tokens_are_shared(pip: ConsoleProxy, agent: str) -> None:
+    """A tenant gets a tenth of all, and can't use up what others need; a role gets half."""
+    acme, rival = Caller(Kind.TENANT, "acme"), Caller(Kind.TENANT, "rival")
+    broker = Caller(Kind.ROLE, "vnp")
+    for _ in range(100):
+        pip.grant(agent, acme)
+    with pytest.raises(Busy):
+        pip.check(acme)
+    with pytest.raises(Busy):
+        pip.grant(agent, acme)
+    pip.grant(agent, rival)
+    for _ in range(500):
+        pip.grant(agent, broker)
+    with pytest.raises(Busy):
+        pip.grant(agent, broker)
+    pip.grant(agent, rival)
+
+
+def test_a_token_goes_to_nobody_else(
+    pip: ConsoleProxy, agent: str, federation: TlsFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another shell of the same provider, where `sn2` is meant, doesn't get to see it."""
+    with opened(pip.grant(agent, at="sn2").url, federation) as link:
+        with pytest.raises(ConnectionClosed, match="can't be reached"):
+            link.recv(5)
+    assert "cloudnet:shell:sn2 is meant, and the certificate there is of cloudnet:shell:sn1" in (
+        caplog.text
+    )
+    with opened(pip.grant(agent, at="sn1").url, federation) as link:
+        link.send(b"x")
+        assert link.recv(5) == b"X"
+
+
+@pytest.mark.parametrize(
+    ("listen", "public", "hosts", "place"),
+    [
+        ("192.0.2.7", "", ["berlin.example"], ("192.0.2.7", None)),
+        ("0.0.0.0", "", ["localhost", "*.example", "berlin.example"], ("berlin.example", None)),
+        ("::", "", ["127.0.0.1", "192.0.2.7"], ("192.0.2.7", None)),
+        ("0.0.0.0", "console.example", ["berlin.example"], ("console.example", None)),
+        ("192.0.2.7", "console.example:443", [], ("console.example", 443)),
+        ("0.0.0.0", "[2001:db8::1]:443", [], ("2001:db8::1", 443)),
+    ],
+)
+def test_urls_name_a_place_that_others_know(
+    tmp_path: Path, listen: str, public: str, hosts: list[str], place: tuple[str, int | None]
+) -> None:
+    """What is configured, where it listens, or the first host of the certificate."""
+    init_authority(tmp_path, "federation")
+    files = issue(tmp_path, "cloudnet:role:berlin", out=tmp_path / "x", hosts=hosts)
+    assert public_place(listen, public, files.cert) == place
+
+
+def test_every_address_is_no_place(federation: TlsFiles) -> None:
+    """The certificate here is for this machine alone, and says nothing to others."""
+    with pytest.raises(ConfigurationError, match="HOST or HOST:PORT"):
+        public_place("0.0.0.0", "", federation.cert)
+    for nonsense in ("https://x", "a b", "x:99999", ":7", "x:0"):
+        with pytest.raises(ConfigurationError, match="HOST or HOST:PORT"):
+            public_place("0.0.0.0", nonsense, federation.cert)
 
 
 # -- the terminal ---------------------------------------------------------------------------

@@ -172,6 +172,7 @@ class Effects:
             left = [e for e in entries if e.state is TaskState.PLANNED]
             if not left or any(e.state is TaskState.FAILED for e in entries):
                 return _outcome(entries)
+            self._sending(left)
             pending = {self.dispatch(e) for e in left}
             refused = False
             while pending and not refused:
@@ -359,6 +360,7 @@ class Effects:
         old = None if entry.succeeds is None else self._stood(entry.succeeds)
         if step is Step.REMOVE:
             return self._removed(entry, plugin, old)
+        self._sending([entry])
         if old is not None and isinstance(plugin, Changing):
             if step is Step.CONFIRM:
                 self._applying(entry)
@@ -370,6 +372,14 @@ class Effects:
         state = TaskState.CONFIRMED if step is Step.CONFIRM else TaskState.PRESENT
         log.info("done step=%s key=%s target=%s", step, entry.key, entry.task.target)
         return self._came_to(entry, state, answer)
+
+    @repeatable
+    def _sending(self, entries: Iterable[Entry]) -> None:
+        """Note whom is going to be asked: of what was never asked for nothing has to be removed."""
+        unsent = [e for e in entries if not e.sent]
+        if unsent:
+            with self._store.write() as conn:
+                tasks.sending(conn, unsent)
 
     @repeatable
     def _came_to(self, entry: Entry, state: TaskState, answer: Json) -> Entry | None:
@@ -394,7 +404,9 @@ class Effects:
         answer: Json | None = None
         with self._store.read() as conn:
             gone = substrate.is_gone(conn, entry.task.target)
-        if gone:
+        if not entry.sent:
+            log.info("never asked for key=%s target=%s", entry.key, entry.task.target)
+        elif gone:
             log.info("gone with its shell key=%s target=%s", entry.key, entry.task.target)
         elif old is not None and isinstance(plugin, Changing):
             answer = plugin.revert(entry.task, old.task)

@@ -10,7 +10,8 @@ from concurrent.futures import CancelledError
 
 from cloudnet_sdn.model.settings import SolverSettings
 from cloudnet_sdn.ports import OfferId, Refused
-from mip.problem.statement import Options, Problem, Result
+from mip.errors import OutOfMemoryError
+from mip.problem.statement import Code, Options, Problem, Reason, Result
 from mip.workers.pool import Bounds, Pool, usual_memory, usual_workers
 from mip.workers.process import Solving, awaited
 
@@ -41,8 +42,13 @@ class PoolMapper:
             self._pool.close()
 
     def map(self, problem: Problem, options: Options) -> Result:
-        """See `mip.mapping.map_request`. Raises CancelledError when it is closed meanwhile."""
-        return self._result(self._started().map(problem, options), options)
+        """See `mip.mapping.map_request`.
+
+        Raises:
+            Refused: it took too much memory.
+            CancelledError: closed meanwhile.
+        """
+        return self._result(self._started().map(problem, options), problem, options)
 
     # -- for offers
 
@@ -59,10 +65,10 @@ class PoolMapper:
                 self._interrupted.discard(offer)
 
     def map_for(self, offer: OfferId, problem: Problem, options: Options) -> Result:
-        """As `embed`, for an offer that is attended to.
+        """As `map`, for an offer that is attended to.
 
         Raises:
-            Refused: it isn't wanted any more.
+            Refused: it isn't wanted any more, or took too much memory.
             CancelledError: closed meanwhile.
         """
         pool = self._started()
@@ -72,7 +78,7 @@ class PoolMapper:
             solving = pool.map(problem, options)
             self._attended[offer].add(solving)
         try:
-            return self._result(solving, options)
+            return self._result(solving, problem, options)
         except CancelledError as exc:
             with self._lock:
                 interrupted = offer in self._interrupted
@@ -99,8 +105,13 @@ class PoolMapper:
                 self._pool = Pool(self._bounds)
             return self._pool
 
-    @staticmethod
-    def _result(solving: Solving, options: Options) -> Result:
-        result = awaited(solving, options)
+    def _result(self, solving: Solving, problem: Problem, options: Options) -> Result:
+        try:
+            result = awaited(solving, options)
+        except OutOfMemoryError as exc:
+            log.warning("solve ended: %s; in_s=%.3f", exc, solving.age)
+            most = self._bounds.memory // _MIB
+            text = f"no mapping was found within {most} MiB of memory; a smaller request may fit"
+            raise Refused([Reason(problem.request.name, Code.TIMEOUT, text)]) from exc
         log.debug("solved status=%s in_s=%.3f %s", result.status, solving.age, dict(result.seconds))
         return result

@@ -105,6 +105,7 @@ class Provisioning:
 
         Raises:
             Conflict: this role has no console proxy, or the VNode has no console now.
+            Busy: the caller has too many that it hasn't connected to.
         """
         cloudnet = self._access.cloudnet(caller, cloudnet_id)
         if self._console is None:
@@ -115,13 +116,14 @@ class Provisioning:
         plugin = self._registry.get(entry.task.plugin)
         if not isinstance(plugin, NodePlugin):
             raise Conflict(f"{vnode} has no console")
+        self._console.check(caller)
         try:
             target = plugin.console(entry.task, vnode)
         except Transient as exc:
             raise PeerAway("what runs the VNode doesn't answer") from exc
         except Refused as exc:
             raise Conflict(f"{vnode} has no console now; is it running?") from exc
-        return self._console.grant(target)
+        return self._console.grant(target, caller, entry.task.target)
 
 
 def _chosen(

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from fakes.ports import free_port
 
-from cloudnet_sdn.pki import init_authority, issue
+from cloudnet_sdn.pki import init_authority, issue, revoke
 from cloudnet_sdn.wire.client import Client
 from cloudnet_sdn.wire.faults import Forbidden, PeerAway, Unauthenticated
+from cloudnet_sdn.wire.identity import CONTROLLER, shell
 from cloudnet_sdn.wire.tls import TlsFiles
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -72,7 +73,7 @@ def test_only_the_role_named_in_the_configuration_may_command(
     start: Start, authority: Path, tmp_path: Path
 ) -> None:
     """401 without a certificate, 403 with another's, also while somebody else dawdles."""
-    server = certificate(authority, "cloudnet:role:controller")
+    server = certificate(authority, "cloudnet:shell:controller")
     openflow, api = free_port(), free_port()
     config = tmp_path / "controller.toml"
     config.write_text(
@@ -104,6 +105,42 @@ def test_only_the_role_named_in_the_configuration_may_command(
             stranger.call("vlinks.list")
         for client in (berlin, munich, nobody, stranger):
             client.close()
+
+
+def test_revoked_certificates_are_refused_without_a_restart(
+    start: Start, authority: Path, tmp_path: Path
+) -> None:
+    """Once the list has changed; a renewed certificate of the controller's own is shown, too."""
+    server = certificate(authority, "cloudnet:shell:controller")
+    revoke(authority, certificate(authority, "cloudnet:role:gone").cert)
+    api = free_port()
+    config = tmp_path / "controller.toml"
+    config.write_text(
+        f'listen = "127.0.0.1:{free_port()}"\napi = "https://127.0.0.1:{api}"\nstore = "memory:"\n'
+        'callers = ["cloudnet:role:berlin"]\n'
+        f'[tls]\nca = "{server.ca}"\ncert = "{server.cert}"\nkey = "{server.key}"\n'
+        f'crl = "{authority / "crl.pem"}"\n'
+    )
+    start("--config", str(config))
+    await_port(api)
+    url = f"https://127.0.0.1:{api}/RPC2"
+    berlin = certificate(authority, "cloudnet:role:berlin")
+    with Client(url, berlin, peer=shell(CONTROLLER)) as client:
+        assert client.call("vlinks.list") == []
+    certificate(authority, "cloudnet:shell:controller")
+    revoke(authority, berlin.cert)
+    for _ in range(50):
+        try:
+            with Client(url, berlin, peer=shell(CONTROLLER)) as client:
+                client.call("vlinks.list")
+        except (Unauthenticated, PeerAway):
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the revoked certificate is still taken")
+    renewed = certificate(authority, "cloudnet:role:berlin")
+    with Client(url, renewed, peer=shell(CONTROLLER)) as client:
+        assert client.call("vlinks.list") == []
 
 
 def test_it_ends_at_once_when_told_to(start: Start) -> None:

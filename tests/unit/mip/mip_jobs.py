@@ -60,6 +60,20 @@ def grow(size, keep, progress):
     return None
 
 
+GREEDY = """
+import sys, time
+held = bytearray(b"x") * int(sys.argv[1])
+time.sleep(600)
+"""
+
+
+def have_child_grow(size, file, progress):
+    """Start a child that has so many bytes in memory, as a solver's process may, and wait."""
+    child = subprocess.Popen([sys.executable, "-c", GREEDY, str(size)])
+    Path(file).write_text(str(child.pid))
+    child.wait()
+
+
 def die(progress):
     os.kill(os.getpid(), 9)
 

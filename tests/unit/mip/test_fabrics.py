@@ -9,8 +9,9 @@ import pytest
 from mip.bounds.dominance import undominated
 from mip.bounds.metric import Metric
 from mip.bounds.partition import cheapest_parting
+from mip.clock import Clock
 from mip.draft import value_of
-from mip.exact.program import Clock, Search, solve_plain
+from mip.exact.program import Search, solve_plain
 from mip.exact.regional import RegionalSearch
 from mip.instance.instance import Instance, compile_instance
 from mip.mapping import map_request

@@ -10,10 +10,11 @@ from mip_graphs import ETHERNET, GENERIC, HOST, MBPS, SWITCH, VLINK, apart, elem
 from mip.bounds.bucket_elimination import eliminate
 from mip.bounds.metric import Metric
 from mip.bounds.placing import build_placing
+from mip.clock import Clock
 from mip.draft import value_of
 from mip.exact import placements as placed
 from mip.exact.branching import Branching, OutOfBudgetError
-from mip.exact.program import Clock, Search, solve_plain
+from mip.exact.program import Search, solve_plain
 from mip.exact.strategy import quick, solve_additive
 from mip.instance.instance import Instance, compile_instance
 from mip.objectives import Weights, objective

@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 from test_process import alive, problem
 
-from mip.errors import NoTurnError, SendingError, SolverError, UnknownObjectiveError
+from mip.errors import (
+    NoTurnError,
+    OutOfMemoryError,
+    SendingError,
+    SolverError,
+    UnknownObjectiveError,
+)
 from mip.problem.statement import Options, Status
 from mip.workers.messages import Job
 from mip.workers.pool import Bounds, Pool
@@ -135,6 +141,16 @@ def test_a_worker_that_takes_too_much_memory_is_ended(pools) -> None:
     pool = pools(memory=200 * MIB)
     with pytest.raises(SolverError, match="more than 200 MiB"):
         pool.submit(job("grow", 300 * MIB, False)).result(SOME_S)
+    assert pool.submit(job("say", "on")).result(SOME_S) == "on"
+
+
+def test_what_the_solvers_process_takes_counts(pools, tmp_path) -> None:
+    """And it is ended with the worker."""
+    pool = pools(memory=300 * MIB)
+    file = tmp_path / "pid"
+    with pytest.raises(OutOfMemoryError, match="more than 300 MiB"):
+        pool.submit(job("have_child_grow", 400 * MIB, str(file))).result(SOME_S)
+    assert eventually(lambda: not alive(int(file.read_text())))
     assert pool.submit(job("say", "on")).result(SOME_S) == "on"
 
 

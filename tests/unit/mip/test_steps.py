@@ -20,7 +20,7 @@ from mip_graphs import (
     underlay,
 )
 
-from mip.exact.program import Clock
+from mip.clock import Clock
 from mip.instance.ground import Ground
 from mip.instance.instance import compile_instance
 from mip.mapping import map_request, mapping_graph

@@ -9,7 +9,7 @@ import time
 
 import pytest
 import sqlalchemy as sa
-from fakes.world import PAIR, DirectMapper, Machine, provider, request
+from fakes.world import PAIR, DirectMapper, Killed, Machine, provider, request
 
 from cloudnet_sdn.store import tags, tasks
 from cloudnet_sdn.store.contention import StoreAway
@@ -59,6 +59,11 @@ def test_a_second_process_on_sqlite_is_turned_away(pip, request):
     assert request_state(pip) == "held"
 
 
+def killed(*_: object) -> None:
+    """The process ends here: kill -9."""
+    raise Killed
+
+
 def request_state(machine: Machine) -> str:
     return str(request(machine, PAIR)["state"])
 
@@ -73,8 +78,14 @@ def test_an_offer_cancelled_while_it_is_reserved_leaves_nothing(pip, clock):
         go.wait(20)
         return take(*args, **kwargs)
 
+    ended = threading.Event()
+
+    def killed(*_):
+        ended.wait(60)  # kill -9 comes before
+        raise Killed
+
     reserving._take = slow
-    pip.role.effects.make_all = lambda *_: threading.Event().wait()  # kill -9 comes before
+    pip.role.effects.make_all = killed
     offer = request(pip, PAIR, wait_s=0)
     assert inside.wait(10)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -83,6 +94,7 @@ def test_an_offer_cancelled_while_it_is_reserved_leaves_nothing(pip, clock):
         go.set()
         assert cancelled.result(20)["state"] == "cancelled"
     pip.kill()
+    ended.set()
     pip.boot()
     pip.settle()
     assert pip.site.empty()

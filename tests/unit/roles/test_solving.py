@@ -55,6 +55,16 @@ def running(pid):
     return state not in {"Z", "X"}
 
 
+@pytest.fixture
+def greedy(monkeypatch, tmp_path):
+    """Every solve starts a solver that takes 600 MiB."""
+    file = tmp_path / "pid"
+    monkeypatch.setenv("PYTHONPATH", str(JOBS))
+    asked = Job("mip_jobs:have_child_grow", (600 << 20, str(file)))
+    monkeypatch.setattr("mip.workers.pool.mapping_job", lambda *_: asked)
+    return file
+
+
 def restart_with(machine, mapper):
     machine.kill()
     machine.mapper = mapper
@@ -116,6 +126,23 @@ def test_giving_up_at_a_broker_ends_the_solve_of_its_provider(federation, solver
         assert offers.in_state(conn, OfferState.CANCELLED)
     federation.settle()
     assert federation.empty()
+
+
+def test_a_solve_that_takes_too_much_memory_is_a_refusal_that_says_so(pip, greedy):
+    """No failure for which nobody gives a reason; the solver has gone, and nothing is kept."""
+    solver = PoolMapper(SolverSettings(workers=1, memory_mib=300))
+    try:
+        restart_with(pip, solver)
+        offer = request(pip, PAIR, wait_s=SOME_S)
+        assert offer["state"] == "refused"
+        (reason,) = offer["reasons"]
+        assert reason["code"] == "timeout"
+        assert "300 MiB" in reason["text"]
+        assert eventually(lambda: not running(int(greedy.read_text())))
+        pip.settle()
+        assert pip.site.empty()
+    finally:
+        solver.close()
 
 
 def test_a_solve_cut_short_by_the_end_of_the_role_is_for_the_next_one(pip, solver, stuck):

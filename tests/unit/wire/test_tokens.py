@@ -73,3 +73,17 @@ def test_open_tokens_are_bounded_and_expired_ones_make_room() -> None:
         tokens.grant("a")
     watch.wait(61)
     tokens.grant("a")
+
+
+def test_an_owner_has_a_share() -> None:
+    """Others get theirs though one has used up his; his expire like any."""
+    watch = Watch()
+    tokens = Tokens(now=watch)
+    for _ in range(3):
+        tokens.grant("a", "anna", 3)
+    for refused in (lambda: tokens.check("anna", 3), lambda: tokens.grant("a", "anna", 3)):
+        with pytest.raises(Busy):
+            refused()
+    tokens.grant("a", "ben", 3)
+    watch.wait(61)
+    tokens.grant("a", "anna", 3)
