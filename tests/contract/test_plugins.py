@@ -258,7 +258,7 @@ def test_a_third_partys_plugin_takes_its_types_by_an_entry_point(tmp_path, feder
     context = Context(
         federation.berlin.settings,
         federation.clock,
-        lambda _: Loopback(None, None),
+        lambda _element, _url: Loopback(None, None),
         dict.__getitem__,  # type: ignore[arg-type]
     )
     registry = build(context, found)
