@@ -203,7 +203,7 @@ class Machine:
 
 def settle(machines: Sequence[Machine], step_s: float = 1.0) -> None:
     """Tick all until none has anything left to do."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         busy = [machine.busy() for machine in machines]
         if not any(busy):

@@ -279,7 +279,7 @@ def operate_check(machine: Machine, cloudnet: str) -> Any:
 
 def awaited(machine: Machine, true: Any, *, settle: bool = True) -> None:
     """Tick until it is so."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline, "it never came to be"
         machine.busy()
