@@ -15,7 +15,7 @@ from fakes.loopback import Loopback
 from fakes.shells import Fabric, FakeAgent, FakeController, Site
 
 from cloudnet_sdn.model.settings import Settings, parse
-from cloudnet_sdn.model.states import OfferState
+from cloudnet_sdn.model.states import OfferKind, OfferState
 from cloudnet_sdn.ports import Mapper, Rpc
 from cloudnet_sdn.roles.facade import Facade
 from cloudnet_sdn.roles.serve import Role
@@ -190,6 +190,8 @@ class Machine:
             left = tasks.due(conn, self.clock.now() + dt.timedelta(days=1))
             states = (OfferState.WORKING, OfferState.CONFIRMING)
             working = [o for state in states for o in offers.in_state(conn, state)]
+            # A role confirms by itself what it has mended.
+            working += offers.of_kind(conn, OfferKind.MENDING, OfferState.HELD)
         return bool(left or working)
 
     def settle(self, *, quiet: bool = False) -> None:

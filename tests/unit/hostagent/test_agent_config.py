@@ -89,7 +89,7 @@ def test_the_two_ends_of_a_tunnel_play_different_parts(tmp_path):
         ('colour = "red"\n' + BASE + TLS, "colour: unknown key"),
         (BASE + TLS + "extra = 1\n", "tls.extra: unknown key; there are ca, cert, key"),
         (BASE + TLS + BRIDGE + "tag = 1\n", "bridge.tag: unknown key"),
-        (BASE + TLS + "[console]\nport = 1\n", "console.listen"),
+        (BASE + TLS + "[console]\nport = 1\n", "console.port: unknown key"),
         (BASE.replace('"berlin"', "5") + TLS, "provider: text is wanted"),
         (BASE.replace(":9101", "") + TLS, "listen: .* is not ADDRESS:PORT"),
         (BASE.replace("127.0.0.1", "localhost") + TLS, "listen"),
