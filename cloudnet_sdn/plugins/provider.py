@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from cloudnet_sdn.model.settings import RoleKind, Timing
-from cloudnet_sdn.model.times import HOLD_LONGEST_S, parse_time, timestamp
+from cloudnet_sdn.model.times import HOLD_LONGEST_S, WAIT_LONGEST_S, parse_time, timestamp
 from cloudnet_sdn.plugins.calls import provider
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.plugins.sharing import Shared
@@ -31,7 +31,7 @@ from cloudnet_sdn.ports import (
     Task,
     Transient,
 )
-from cloudnet_sdn.wire.faults import Conflict, NotFound
+from cloudnet_sdn.wire.faults import Busy, Conflict, NotFound
 from mip.problem.statement import Code, Reason
 from rdl.errors import RdlError
 from rdl.federation import partition
@@ -116,7 +116,14 @@ class ProviderPlugin:
         """What the store keeps of an offer that `ask` gets, once it is held."""
         sent = self._clock.now()
         with provider(task.target, task.elements):
-            offer = ask(hold_s=self._hold_s(task), wait_s=_WAIT_S)
+            try:
+                offer = ask(hold_s=self._hold_s(task), wait_s=_WAIT_S)
+            except Busy as exc:
+                if exc.retry_after_s < WAIT_LONGEST_S:
+                    raise
+                # Longer than any offer is waited for: it is a quota, and no matter of a moment.
+                text = f"{task.target}: {exc}"
+                raise Refused([Reason(e, Code.QUOTA, text) for e in task.elements[:1]]) from exc
             deadline = sent + dt.timedelta(seconds=self._timing.shell_s)
             while offer["state"] == "working":
                 if self._clock.now() > deadline:
@@ -367,7 +374,8 @@ class ProviderPlugin:
 
     def _hold_s(self, task: Task) -> float:
         """Longer than our own hold, which begins when the last provider has answered."""
-        longer = float(task.spec["hold_s"]) + 2 * self._timing.margin_s
+        patience = self._timing.shell_s + self._timing.hold_try_s
+        longer = float(task.spec["hold_s"]) + 2 * self._timing.margin_s + patience
         return min(HOLD_LONGEST_S, longer)
 
     def _request(self, task: Task, *, hold_s: float, wait_s: float) -> Json:

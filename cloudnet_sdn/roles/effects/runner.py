@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from cloudnet_sdn.model.power import Power, power_of
 from cloudnet_sdn.model.reasons import as_json
 from cloudnet_sdn.model.settings import Timing
-from cloudnet_sdn.model.states import CloudnetState, TaskState, Wanted
+from cloudnet_sdn.model.states import CloudnetState, OfferState, TaskState, Wanted
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import (
     Changing,
@@ -340,9 +340,12 @@ class Effects:
         except Overtaken:
             raise
         except Refused as exc:
-            if step is not Step.REMOVE and step is not Step.POWER:
+            making = step in (Step.MAKE, Step.CONFIRM)
+            if making and not self._is_in_force(entry):
                 return self._failed(entry, exc.reasons), False, False
             text = str(exc)
+            if making:
+                self._note_refusal(entry, text)
         except Transient as exc:
             text = str(exc)
             hangs = isinstance(exc.__cause__, TimedOut)
@@ -351,6 +354,22 @@ class Effects:
             text = "internal error"
         self._postpone(entry, text)
         return entry, True, hangs
+
+    def _is_in_force(self, entry: Entry) -> bool:
+        """Whether a task is of what stands: a refusal then isn't the last word on it."""
+        with self._store.read() as conn:
+            offer = offers.get(conn, entry.offer)
+        return offer is not None and offer.state is OfferState.CONFIRMED
+
+    @repeatable
+    def _note_refusal(self, entry: Entry, text: str) -> None:
+        """What was lost can't be made again now: its owner reads so, once."""
+        if entry.attempts:
+            return
+        now = self._clock.now()
+        lines = [(e, "refused", f"{text}; it is tried again") for e in entry.task.elements[:1]]
+        with self._store.write() as conn:
+            cloudnets.record_of(conn, entry.task.cloudnet, now, lines)
 
     def _do(self, entry: Entry, step: Step) -> Entry | None:
         """Take a step, and write down what came of it; answers the task as it stands then."""

@@ -394,6 +394,9 @@ class StageOne:
         expires = now + dt.timedelta(seconds=float(offer.options["hold_s"]))
         below = [parse_time(a["expires"]) for a in held if a.get("expires")]
         earlier = [t - dt.timedelta(seconds=_EARLIER_S) for t in below]
+        if min([expires, *earlier]) < now + dt.timedelta(seconds=1):
+            text = "the first provider's hold is over before the last one has answered"
+            raise Refused([Reason(solved.overlay.name, Code.TIMEOUT, text)])
         leases = [parse_time(a["lease_until"]) for a in answers if a.get("lease_until")]
         ul = solved.problem.substrate
         price = pricing.price(ul, reserved.overlay, reserved.mapping)
