@@ -374,8 +374,7 @@ class ProviderPlugin:
 
     def _hold_s(self, task: Task) -> float:
         """Longer than our own hold, which begins when the last provider has answered."""
-        patience = self._timing.shell_s + self._timing.hold_try_s
-        longer = float(task.spec["hold_s"]) + 2 * self._timing.margin_s + patience
+        longer = float(task.spec["hold_s"]) + 2 * self._timing.margin_s
         return min(HOLD_LONGEST_S, longer)
 
     def _request(self, task: Task, *, hold_s: float, wait_s: float) -> Json:
