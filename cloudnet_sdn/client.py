@@ -17,6 +17,7 @@ from cloudnet_sdn.ports import Json, Rpc
 from cloudnet_sdn.profile import ProfileError, Target
 from cloudnet_sdn.wire.client import Client
 from cloudnet_sdn.wire.faults import PeerAway
+from cloudnet_sdn.wire.identity import Peer
 from cloudnet_sdn.wire.tls import TlsFiles
 
 T = TypeVar("T")
@@ -31,10 +32,12 @@ class RoleClient:
 
     Attributes:
         tls: the caller's files, for what is reached by other ways (consoles); None on loopback.
+        peer: whom the role's certificate has to name.
 
     Args:
         rpc: how its methods are called.
         tls: see above.
+        peer: see above.
         sleep: how time is let pass between polls; a test's own.
     """
 
@@ -42,10 +45,12 @@ class RoleClient:
         self,
         rpc: Rpc,
         tls: TlsFiles | None = None,
+        peer: Peer = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._rpc = rpc
         self.tls = tls
+        self.peer = peer
         self._sleep = sleep
 
     @classmethod
@@ -57,11 +62,11 @@ class RoleClient:
             ProfileError: the caller's files aren't what they should be.
         """
         try:
-            rpc = Client(target.at, target.tls, timeout_s=CALL_S)
+            rpc = Client(target.at, target.tls, peer=target.peer, timeout_s=CALL_S)
         except ValueError as error:
             raise ProfileError(str(error)) from error
         try:
-            yield cls(rpc, target.tls)
+            yield cls(rpc, target.tls, target.peer)
         finally:
             rpc.close()
 

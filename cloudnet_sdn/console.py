@@ -191,26 +191,17 @@ def _open(url: str, context: ssl.SSLContext, peer: Peer = None) -> ClientConnect
         NotFound: its token isn't good (any more).
     """
     place = _place(url)
-    host, _, port = place.rpartition(":")
     try:
-        sock = socket.create_connection((host, int(port)), OPEN_S)
-        try:
-            sock = context.wrap_socket(sock, server_hostname=host)
-            check_peer(sock, peer, place)
-            sock.settimeout(None)
-            return connect(
-                f"ws{url.removeprefix('wss')}",  # TLS is there already
-                sock=sock,
-                compression=None,
-                open_timeout=OPEN_S,
-                close_timeout=CLOSE_S,
-                max_size=MAX_FRAME,
-                proxy=None,
-                logger=frames_log,
-            )
-        except BaseException:
-            sock.close()
-            raise
+        return connect(
+            f"ws{url.removeprefix('wss')}",  # TLS is there already
+            sock=secured(url, context, peer),
+            compression=None,
+            open_timeout=OPEN_S,
+            close_timeout=CLOSE_S,
+            max_size=MAX_FRAME,
+            proxy=None,
+            logger=frames_log,
+        )
     except InvalidStatus as exc:
         if exc.response.status_code == HTTPStatus.NOT_FOUND:
             raise NotFound("no such console, or no longer: ask for a new one") from None
@@ -219,6 +210,31 @@ def _open(url: str, context: ssl.SSLContext, peer: Peer = None) -> ClientConnect
         raise PeerAway(f"{place} leads to no console") from None
     except (OSError, InvalidHandshake) as exc:
         raise PeerAway(f"{place} can't be reached: {exc}") from None
+
+
+def secured(url: str, context: ssl.SSLContext, peer: Peer) -> ssl.SSLSocket:
+    """A connection to where a console's URL leads, before anything of it is told.
+
+    Raises:
+        OSError: it can't be reached, or its certificate isn't valid.
+        PeerAway: somebody else than `peer` is there.
+        ValueError: `url` is no `wss://` URL.
+    """
+    place = _place(url)
+    host, _, port = place.rpartition(":")
+    plain = socket.create_connection((host, int(port)), OPEN_S)
+    try:
+        sock = context.wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
+    try:
+        check_peer(sock, peer, place)
+    except PeerAway:
+        sock.close()
+        raise
+    sock.settimeout(None)
+    return sock
 
 
 def _place(url: str) -> str:

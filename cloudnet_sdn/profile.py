@@ -1,7 +1,7 @@
 """Which role is talked to, and as whom: options, environment, configuration files.
 
-Each of the four settings (`at`, `ca`, `cert`, `key`) is taken from the first that has it: the
-option, the variable `CLOUDNET_AT` … `CLOUDNET_KEY`, the profile. Profiles stand in
+Each of the settings (`at`, `ca`, `cert`, `key`, `role`) is taken from the first that has it: the
+option, the variable `CLOUDNET_AT` … `CLOUDNET_ROLE`, the profile. Profiles stand in
 `$XDG_CONFIG_HOME/cloudnet-sdn/config.toml` (else below `~/.config`) and in
 `/etc/cloudnet-sdn/config.toml`, the user's before the machine's:
 
@@ -12,6 +12,7 @@ option, the variable `CLOUDNET_AT` … `CLOUDNET_KEY`, the profile. Profiles sta
     ca = "federation.pem"             # relative to this file
     cert = "alice.pem"
     key = "alice.key"
+    role = "vnp"                      # whom its certificate has to name; left out: any role
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudnet_sdn.wire.configuration import ConfigurationError, is_loopback, parse_url
+from cloudnet_sdn.wire.identity import Caller, Kind, Peer
 from cloudnet_sdn.wire.tls import TlsFiles
 
-SETTINGS = ("at", "ca", "cert", "key")
+FILES = ("ca", "cert", "key")
+SETTINGS = ("at", *FILES, "role")
 SYSTEM_FILE = Path("/etc/cloudnet-sdn/config.toml")
 
 
@@ -33,10 +36,17 @@ class ProfileError(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A role to talk to: the URL of its facade, and the caller's files (None on plain loopback)."""
+    """A role to talk to.
+
+    Attributes:
+        at: the URL of its facade.
+        tls: the caller's files; None on plain loopback.
+        peer: whom its certificate has to name.
+    """
 
     at: str
     tls: TlsFiles | None
+    peer: Peer = Kind.ROLE
 
 
 @dataclass(frozen=True)
@@ -114,7 +124,17 @@ def resolve(
     }
     if not settings["at"]:
         raise ProfileError("which role? Give --at URL, set CLOUDNET_AT, or write a profile")
-    return Target(settings["at"], _tls(settings))
+    return Target(settings["at"], _tls(settings), _peer(settings["role"]))
+
+
+def _peer(name: str) -> Peer:
+    if not name:
+        return Kind.ROLE
+    try:
+        return Caller.parse(f"cloudnet:{Kind.ROLE}:{name}")
+    except ValueError as error:
+        text = f"--role: {name[:80]!r} is no name: 1 to 63 letters, digits and . _ @ -"
+        raise ProfileError(text) from error
 
 
 def _tls(settings: Mapping[str, str]) -> TlsFiles | None:
@@ -126,13 +146,13 @@ def _tls(settings: Mapping[str, str]) -> TlsFiles | None:
         if not is_loopback(host):
             raise ProfileError(f"{settings['at']}: plain HTTP is for loopback alone; use https://")
         return None
-    missing = [f"--{name}" for name in SETTINGS[1:] if not settings[name]]
+    missing = [f"--{name}" for name in FILES if not settings[name]]
     if missing:
         raise ProfileError(
             f"{settings['at']}: {', '.join(missing)} missing (or CLOUDNET_CA, CLOUDNET_CERT, "
             "CLOUDNET_KEY, or a profile)"
         )
-    ca, cert, key = (_file(settings[name]) for name in SETTINGS[1:])
+    ca, cert, key = (_file(settings[name]) for name in FILES)
     for path in (ca, cert, key):
         if not path.is_file():
             raise ProfileError(f"{path}: no such file")

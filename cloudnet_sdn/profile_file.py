@@ -36,12 +36,14 @@ class Profile:
         ca: the federation's authority.
         cert: the caller's certificate.
         key: its private key.
+        role: the name of the role that is meant.
     """
 
     at: str | None = None
     ca: OwnFile | None = None
     cert: OwnFile | None = None
     key: OwnFile | None = None
+    role: str | None = None
 
     def given(self) -> Mapping[str, str]:
         """What is told, as text."""

@@ -1,4 +1,4 @@
-"""`--at`, `--ca`, `--cert`, `--key`, `--profile`: the role that a command talks to, and as whom."""
+"""The options of a connection: the role that a command talks to, and as whom."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ OPTIONS = (
     click.option("--ca", metavar="FILE", help="The federation's certificate authority."),
     click.option("--cert", metavar="FILE", help="Your certificate."),
     click.option("--key", metavar="FILE", help="Its key."),
+    click.option("--role", "named", metavar="NAME", help="Whom its certificate has to name."),
     click.option("--profile", metavar="NAME", help="Take what is not given from this profile."),
 )
 
@@ -30,13 +31,14 @@ def connected(command: F) -> Callable[..., Any]:
         ca: str | None,
         cert: str | None,
         key: str | None,
+        named: str | None,
         profile: str | None,
         **kwargs: Any,
     ) -> Any:
         from cloudnet_sdn import profile as profiles
         from cloudnet_sdn.client import RoleClient
 
-        given = {"at": at, "ca": ca, "cert": cert, "key": key}
+        given = {"at": at, "ca": ca, "cert": cert, "key": key, "role": named}
         known = profiles.load(profiles.files(os.environ))
         target = profiles.resolve(given, os.environ, known, profile)
         with RoleClient.at(target) as role:

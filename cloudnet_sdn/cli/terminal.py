@@ -16,6 +16,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from cloudnet_sdn.cli.outcome import Exit, Failed
 from cloudnet_sdn.cli.output import talk
+from cloudnet_sdn.console import secured
+from cloudnet_sdn.wire.identity import Peer
 from cloudnet_sdn.wire.tls import TlsFiles, client_context
 
 ESCAPE = b"\x1d"
@@ -24,18 +26,31 @@ SILENCE_S = 3.0
 """After the end of piped input: how long the console may say nothing before it is left."""
 
 
-def attach(url: str, tls: TlsFiles | None) -> None:
+def attach(url: str, tls: TlsFiles | None, peer: Peer = None) -> None:
     """Join stdin and stdout to the console at `url` until it closes or Ctrl-] is typed.
 
+    Args:
+        url: as the role answered it.
+        tls: the caller's files, for `wss://`.
+        peer: whom the certificate there has to name.
+
     Raises:
+        PeerAway: somebody else is there.
         Failed: it can't be reached, or the token is no longer good.
     """
-    context = client_context(tls) if tls and url.startswith("wss:") else None
     try:
-        with connect(url, ssl=context, proxy=None, compression=None) as socket:
+        with _connected(url, tls, peer) as socket:
             _join(socket)
     except (OSError, WebSocketException) as error:
         raise Failed(f"the console at {url} can't be reached: {error}", Exit.UNREACHABLE) from error
+
+
+def _connected(url: str, tls: TlsFiles | None, peer: Peer) -> ClientConnection:
+    if tls is None or not url.startswith("wss:"):
+        return connect(url, proxy=None, compression=None)
+    sock = secured(url, client_context(tls), peer)
+    # TLS is there already.
+    return connect(f"ws{url.removeprefix('wss')}", sock=sock, proxy=None, compression=None)
 
 
 def _join(socket: ClientConnection) -> None:

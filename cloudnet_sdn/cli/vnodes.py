@@ -70,7 +70,7 @@ def console(role: RoleClient, *, cloudnet: str, vnode: str, url: bool, fmt: Form
         return
     from cloudnet_sdn.cli.terminal import attach
 
-    attach(str(answer["url"]), role.tls)
+    attach(str(answer["url"]), role.tls, role.peer)
 
 
 def _power(

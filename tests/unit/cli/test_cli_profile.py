@@ -8,6 +8,7 @@ import pytest
 
 from cloudnet_sdn.pki import init_authority, issue
 from cloudnet_sdn.profile import ProfileError, Profiles, files, load, resolve
+from cloudnet_sdn.wire.identity import Caller, Kind
 
 URL = "https://vnp.example:8642/RPC2"
 
@@ -125,3 +126,14 @@ def test_certificates_of_pki_serve_the_client(sh):
     mine = issue(Path("ca"), "cloudnet:tenant:me", out=Path("me"))
     files = ["--ca", str(mine.ca), "--cert", str(mine.cert), "--key", str(mine.key)]
     assert sh("list", "--at", "https://127.0.0.1:1", *files).code == 5
+
+
+def test_who_is_meant_is_told_or_any_role(tmp_path, sh):
+    """By the option, the variable or the profile; what is no name is an error."""
+    at = {"at": "http://127.0.0.1:1"}
+    file = profile_file(tmp_path, '[profile.lab]\nrole = "vnp"\n')
+    assert resolve(at, {}, Profiles()).peer is Kind.ROLE
+    assert resolve(at, {}, load([file])).peer == Caller(Kind.ROLE, "vnp")
+    assert resolve(at, {"CLOUDNET_ROLE": "b"}, load([file])).peer == Caller(Kind.ROLE, "b")
+    assert resolve({**at, "role": "c"}, {}, load([file])).peer == Caller(Kind.ROLE, "c")
+    assert sh("list", "--at", "http://127.0.0.1:1", "--role", "not a name").code == 2
