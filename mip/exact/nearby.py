@@ -18,8 +18,8 @@ from mip.instance.instance import Instance
 from mip.objectives import Weights
 from mip.solvers.registry import prompt_solver
 
-HOSTS = 24
-"""Hosts in a part at first."""
+_HOSTS, _TIMES = 16, 1.5
+"""Hosts in a part at first, at least, and for each point."""
 
 _STEPS = (1, 2, 4)
 """How many links away from where hosts hang paths may lead: tried one after the other."""
@@ -27,6 +27,11 @@ _STEPS = (1, 2, 4)
 _SHARE = 0.7
 _GAP = 0.05
 """The part of the time for each, and when a mapping is good enough there."""
+
+
+def first_size(instance: Instance) -> int:
+    """How many hosts are tried at first."""
+    return max(_HOSTS, round(_TIMES * len(instance.points)))
 
 
 def plain(instance: Instance) -> bool:

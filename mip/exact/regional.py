@@ -18,7 +18,7 @@ from mip.bounds.partition import Parting, cheapest_parting
 from mip.bounds.racks import racks_of
 from mip.clock import OutOfTimeError
 from mip.draft import Draft, value_of
-from mip.exact.nearby import HOSTS, mapped_nearby, plain
+from mip.exact.nearby import first_size, mapped_nearby, plain
 from mip.exact.placements import PlacedSearch, placeable
 from mip.exact.program import Found, Search
 from mip.instance.instance import Instance, Kind, Point
@@ -108,7 +108,7 @@ class RegionalSearch:
         parting = self._parted(metric)
         if parting is not None and not np.isfinite(parting.bound):
             return False
-        size = _HOSTS if plain(self.instance) else HOSTS
+        size = _HOSTS if plain(self.instance) else first_size(self.instance)
         while size <= _MOST and not self._ended():
             for region in self._regions(parting, metric, size):
                 self._look(region)

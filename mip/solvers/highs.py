@@ -25,6 +25,10 @@ _LATE_S = 1e-6
 """How much later than told HiGHS may end, for each coefficient: it presolves without a look at its
 clock."""
 
+_SOON_SHARE, _SOON_S = 0.25, 0.3
+"""The part of the time, and seconds at most, for any point at all without presolving, which takes
+longer than finding one where few rows bind."""
+
 _WHOLE = 1e-6
 _HOLDS = 1e-9
 _FACE = 1e-9
@@ -60,10 +64,14 @@ class Highs:
         highs.setOptionValue("mip_rel_gap", limits.gap)
         highs.setOptionValue("mip_abs_gap", 1e-6 if not limits.gap else 1e-9)
         highs.setOptionValue("random_seed", limits.seed)
+        if start is None and not any(model.cost):
+            soon = _soon(highspy, highs, clock)
+            if soon.ending is not Ending.UNKNOWN:
+                return soon
         left = clock.left()
         if left is not None:
             late = min(left / 2, model.coefficients() * _LATE_S)
-            highs.setOptionValue("time_limit", left - late)
+            highs.setOptionValue("time_limit", highs.getRunTime() + left - late)
         if start is not None:
             solution = highspy.HighsSolution()
             solution.col_value = [float(v) for v in start]
@@ -72,6 +80,18 @@ class Highs:
             _report(highs, progress)
         highs.run()
         return _outcome(highspy, highs)
+
+
+def _soon(highspy: Any, highs: Any, clock: Clock) -> Outcome:
+    """What a short search without presolving finds."""
+    highs.setOptionValue("presolve", "off")
+    highs.setOptionValue("time_limit", clock.part(_SOON_SHARE, _SOON_S).left())
+    highs.run()
+    outcome = _outcome(highspy, highs)
+    highs.clearSolver()
+    highs.setOptionValue("presolve", "choose")
+    highs.setOptionValue("time_limit", highspy.kHighsInf)
+    return outcome
 
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
