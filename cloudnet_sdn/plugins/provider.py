@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
+import logging
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,7 +18,7 @@ from typing import Any
 
 from cloudnet_sdn.model.settings import RoleKind, Timing
 from cloudnet_sdn.model.times import HOLD_LONGEST_S, parse_time, timestamp
-from cloudnet_sdn.plugins.calls import provider
+from cloudnet_sdn.plugins.calls import FINAL, provider
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.plugins.sharing import Shared
 from cloudnet_sdn.ports import (
@@ -31,7 +33,7 @@ from cloudnet_sdn.ports import (
     Task,
     Transient,
 )
-from cloudnet_sdn.wire.faults import Conflict, NotFound
+from cloudnet_sdn.wire.faults import Busy, Conflict, NotFound, TooLarge
 from mip.problem.statement import Code, Reason
 from rdl.errors import RdlError
 from rdl.federation import partition
@@ -39,12 +41,15 @@ from rdl.graph import Element, Graph, Placement, Range
 from rdl.language.dump import dump
 from rdl.language.load import load_graph
 
+log = logging.getLogger(__name__)
+
 NAME = "provider"
 TYPES = ("/node/host/pip",)
 
 _REQUESTS = uuid.UUID("5d0c9a52-6a0e-4c4b-8f5c-6f1d6f3d2c10")
 _WAIT_S = 10.0
 _POLL_S = 0.2
+_BUSY_TRIES = 5
 _ENDED = ("released", "failed")
 _END_S = 3.0
 _LOOK_S = 0.05
@@ -116,7 +121,7 @@ class ProviderPlugin:
         """What the store keeps of an offer that `ask` gets, once it is held."""
         sent = self._clock.now()
         with provider(task.target, task.elements):
-            offer = ask(hold_s=self._hold_s(task), wait_s=_WAIT_S)
+            offer = self._admitted(task, partial(ask, hold_s=self._hold_s(task), wait_s=_WAIT_S))
             deadline = sent + dt.timedelta(seconds=self._timing.shell_s)
             while offer["state"] == "working":
                 if self._clock.now() > deadline:
@@ -133,6 +138,30 @@ class ProviderPlugin:
         # By our clock, and from before the question, so that it is never later than the truth.
         held = sent + dt.timedelta(seconds=float(offer["expires_in"]))
         return {**answer, "expires": timestamp(held)}
+
+    def _admitted(self, task: Task, ask: Callable[[], Json]) -> Json:
+        """What the provider answers, once it takes the request on.
+
+        Raises:
+            Refused: it takes on nothing that we ask for now; the reason is about the provider.
+        """
+        deadline = self._clock.now() + dt.timedelta(seconds=self._timing.hold_try_s)
+        tries = itertools.count(1)
+        while True:
+            try:
+                return ask()
+            except Busy as exc:
+                again = self._clock.now() + dt.timedelta(seconds=exc.retry_after_s)
+                if again > deadline or next(tries) >= _BUSY_TRIES:
+                    text = f"{task.target} takes nothing new from us now: {exc}"
+                    raise Refused([Reason(task.target, Code.QUOTA, text)]) from exc
+                self._clock.sleep(exc.retry_after_s)
+            except TooLarge:
+                raise
+            except FINAL as exc:
+                log.warning("not taken on by provider=%s: %s", task.target, exc)
+                text = f"{task.target}: {exc}"
+                raise Refused([Reason(task.target, Code.POLICY, text)]) from exc
 
     def withdraw(self, task: Task) -> None:
         """Have the provider end what it works on."""
