@@ -283,6 +283,7 @@ class Timing:
         shell_s: of one call to an agent or controller.
         peer_s: within which a provider answers a question (synchronisation, status).
         hold_try_s: how long a shell that is away is tried before an offer is given up.
+        rounds_s: how long an offer may be worked on before no further round of it is begun.
         clean_s: how long refusing and cancelling wait for what was made to be removed.
         confirm_s: how long confirming waits; an offer that takes longer is `confirming`.
         solve_s: of the mapping component's solver.
@@ -296,6 +297,7 @@ class Timing:
     shell_s: Duration = 30.0
     peer_s: Duration = 8.0
     hold_try_s: Duration = 6.0
+    rounds_s: Pause = 120.0
     clean_s: Duration = 5.0
     confirm_s: Duration = 50.0
     solve_s: Duration = 30.0

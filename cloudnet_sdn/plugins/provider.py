@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
+import logging
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,8 +17,8 @@ from functools import partial
 from typing import Any
 
 from cloudnet_sdn.model.settings import RoleKind, Timing
-from cloudnet_sdn.model.times import HOLD_LONGEST_S, WAIT_LONGEST_S, parse_time, timestamp
-from cloudnet_sdn.plugins.calls import provider
+from cloudnet_sdn.model.times import HOLD_LONGEST_S, parse_time, timestamp
+from cloudnet_sdn.plugins.calls import FINAL, provider
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.plugins.sharing import Shared
 from cloudnet_sdn.ports import (
@@ -31,7 +33,7 @@ from cloudnet_sdn.ports import (
     Task,
     Transient,
 )
-from cloudnet_sdn.wire.faults import Busy, Conflict, NotFound
+from cloudnet_sdn.wire.faults import Busy, Conflict, NotFound, TooLarge
 from mip.problem.statement import Code, Reason
 from rdl.errors import RdlError
 from rdl.federation import partition
@@ -39,12 +41,15 @@ from rdl.graph import Element, Graph, Placement, Range
 from rdl.language.dump import dump
 from rdl.language.load import load_graph
 
+log = logging.getLogger(__name__)
+
 NAME = "provider"
 TYPES = ("/node/host/pip",)
 
 _REQUESTS = uuid.UUID("5d0c9a52-6a0e-4c4b-8f5c-6f1d6f3d2c10")
 _WAIT_S = 10.0
 _POLL_S = 0.2
+_BUSY_TRIES = 5
 _ENDED = ("released", "failed")
 _END_S = 3.0
 _LOOK_S = 0.05
@@ -101,6 +106,7 @@ class ProviderPlugin:
                 "request_id": str(uuid.uuid5(_REQUESTS, f"{plan.key}/{name}")),
                 "graph": dump(graph),
                 "hold_s": float(plan.options["hold_s"]),
+                "outlast_s": float(plan.options.get("outlast_s", 0.0)),
                 "until": str(plan.options["until"]),
                 "replaces": str(replaced.get(name, "")),
             }
@@ -116,14 +122,7 @@ class ProviderPlugin:
         """What the store keeps of an offer that `ask` gets, once it is held."""
         sent = self._clock.now()
         with provider(task.target, task.elements):
-            try:
-                offer = ask(hold_s=self._hold_s(task), wait_s=_WAIT_S)
-            except Busy as exc:
-                if exc.retry_after_s < WAIT_LONGEST_S:
-                    raise
-                # Longer than any offer is waited for: it is a quota, and no matter of a moment.
-                text = f"{task.target}: {exc}"
-                raise Refused([Reason(e, Code.QUOTA, text) for e in task.elements[:1]]) from exc
+            offer = self._admitted(task, partial(ask, hold_s=self._hold_s(task), wait_s=_WAIT_S))
             deadline = sent + dt.timedelta(seconds=self._timing.shell_s)
             while offer["state"] == "working":
                 if self._clock.now() > deadline:
@@ -139,7 +138,32 @@ class ProviderPlugin:
         answer["graph"] = str(offer["graph"])
         # By our clock, and from before the question, so that it is never later than the truth.
         held = sent + dt.timedelta(seconds=float(offer["expires_in"]))
-        return {**answer, "expires": timestamp(held)}
+        patience = sent + dt.timedelta(seconds=self._own_s(task))
+        return {**answer, "expires": timestamp(held), "patience": timestamp(min(held, patience))}
+
+    def _admitted(self, task: Task, ask: Callable[[], Json]) -> Json:
+        """What the provider answers, once it takes the request on.
+
+        Raises:
+            Refused: it takes on nothing that we ask for now; the reason is about the provider.
+        """
+        deadline = self._clock.now() + dt.timedelta(seconds=self._timing.hold_try_s)
+        tries = itertools.count(1)
+        while True:
+            try:
+                return ask()
+            except Busy as exc:
+                again = self._clock.now() + dt.timedelta(seconds=exc.retry_after_s)
+                if again > deadline or next(tries) >= _BUSY_TRIES:
+                    text = f"{task.target} takes nothing new from us now: {exc}"
+                    raise Refused([Reason(task.target, Code.QUOTA, text)]) from exc
+                self._clock.sleep(exc.retry_after_s)
+            except TooLarge:
+                raise
+            except FINAL as exc:
+                log.warning("not taken on by provider=%s: %s", task.target, exc)
+                text = f"{task.target}: {exc}"
+                raise Refused([Reason(task.target, Code.POLICY, text)]) from exc
 
     def withdraw(self, task: Task) -> None:
         """Have the provider end what it works on."""
@@ -149,14 +173,14 @@ class ProviderPlugin:
                 self._call(task.target, "negotiation.cancel", offer["offer"])
 
     def confirm(self, task: Task) -> Json:
-        """Have it confirmed. One that is away until its hold is over has failed for good."""
+        """Have it confirmed. One that is away until our own hold is over has failed for good."""
         try:
             with provider(task.target, task.elements):
                 offer = self._call(task.target, "negotiation.confirm", task.answer["offer"])
         except Transient as exc:
-            if self._clock.now() <= parse_time(task.answer["expires"]):
+            if self._clock.now() <= parse_time(task.answer.get("patience", task.answer["expires"])):
                 raise
-            text = f"{task.target} couldn't be reached before its hold was over"
+            text = f"{task.target} couldn't be reached before the hold was over"
             raise Refused([Reason(e, Code.PEER_AWAY, text) for e in task.elements]) from exc
         if offer["state"] == "confirming":
             raise Transient(f"{task.target} is still confirming")
@@ -374,8 +398,11 @@ class ProviderPlugin:
 
     def _hold_s(self, task: Task) -> float:
         """Longer than our own hold, which begins when the last provider has answered."""
-        longer = float(task.spec["hold_s"]) + 2 * self._timing.margin_s
-        return min(HOLD_LONGEST_S, longer)
+        return min(HOLD_LONGEST_S, self._own_s(task) + float(task.spec.get("outlast_s", 0.0)))
+
+    def _own_s(self, task: Task) -> float:
+        """Our own hold, with the time that answers may take."""
+        return float(task.spec["hold_s"]) + 2 * self._timing.margin_s
 
     def _request(self, task: Task, *, hold_s: float, wait_s: float) -> Json:
         options: Json = {"hold_s": hold_s, "wait_s": wait_s, "until": self._until(task)}

@@ -28,9 +28,9 @@ def put_in_force(
     tidy(conn, offer.cloudnet)
 
 
-def absorb(conn: sa.Connection, offer: Offer, before: int, now: dt.datetime) -> None:
-    """An offer's round takes the place of an earlier one of its own."""
-    tasks.absorb(conn, offer, before, now)
+def absorb(conn: sa.Connection, offer: Offer, now: dt.datetime) -> None:
+    """An offer's round takes the place of earlier ones of its own."""
+    tasks.absorb(conn, offer, now)
     offers.keep(conn, offer.id, {**offer.kept, "rounds": []})
     tidy(conn, offer.cloudnet)
 

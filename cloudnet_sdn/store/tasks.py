@@ -239,13 +239,14 @@ def unstage(conn: sa.Connection, offer: Offer, now: dt.datetime) -> None:
     _want(conn, Wanted.ABSENT, now, tasks.c.cloudnet == offer.cloudnet, tasks.c.offer == offer.id)
 
 
-def absorb(conn: sa.Connection, offer: Offer, before: int, now: dt.datetime) -> None:
-    """An offer's round takes the place of its round `before`, which came to a whole too.
+def absorb(conn: sa.Connection, offer: Offer, now: dt.datetime) -> None:
+    """An offer's round takes the place of its earlier ones: what it doesn't keep of them goes.
 
     What it changed in place is as if it had been changed from what stood before both.
     """
     mine = [e for e in of_offer(conn, offer) if e.offer == offer.id]
-    old = {e.id: e for e in mine if e.round == before and e.id not in offer.kept_tasks}
+    kept = frozenset(offer.kept_tasks)
+    old = {e.id: e for e in mine if e.round != offer.round and e.id not in kept}
     for entry in mine:
         if entry.succeeds in old:
             after = old.pop(entry.succeeds).succeeds
@@ -263,8 +264,8 @@ def put_in_force(
     What it changed in place is its own from now on. A thing that was changed, or a VNode that was
     made anew elsewhere, keeps the power that was wanted of it.
     """
-    kept = frozenset(offer.kept_tasks)
     mine = of_offer(conn, offer)
+    kept = frozenset(e.id for e in mine if e.offer != offer.id)
     old = [] if before is None else [e for e in of_offer(conn, before) if e.id not in kept]
     power = {v: p for e in old for v, p in e.power.items()}
     reached = {e.id: e.powered for e in old}
@@ -276,7 +277,9 @@ def put_in_force(
             values["power"] = {**inherited, **entry.power}
             if entry.succeeds is not None:
                 succeeded.add(entry.succeeds)
-                values["powered"] = {**reached.get(entry.succeeds, {}), **entry.powered}
+                granted = {**reached.get(entry.succeeds, {}), **entry.powered}
+                # Not of VNodes that have left the part.
+                values["powered"] = {v: w for v, w in granted.items() if v in values["power"]}
             left = {**entry.powered, **values.get("powered", {})} != values["power"]
             if left:
                 values |= {"open": True, "due": now, "attempts": 0}
@@ -377,6 +380,12 @@ def want(
     if rounds is not None:
         which.append(tasks.c.round.in_(rounds))
     return _want(conn, wanted, now, *which)
+
+
+def want_absent(conn: sa.Connection, several: Iterable[int], now: dt.datetime) -> None:
+    """Have some tasks removed."""
+    for some in _batches(several):
+        _want(conn, Wanted.ABSENT, now, tasks.c.id.in_(some))
 
 
 def want_of(conn: sa.Connection, offer: Offer, wanted: Wanted, now: dt.datetime) -> int:

@@ -52,6 +52,7 @@ def _applies(instance: Instance, weights: Weights) -> bool:
     return (
         weights.additive
         and Kind.JUNCTION not in kinds
+        and not instance.problem.nogoods  # they tell one host from another that is alike
         and all(v.protection == "none" and v.latency_min is None for v in instance.vlinks)
     )
 

@@ -170,6 +170,9 @@ def _bans(
             ban |= ~alike
         if pair in apart:
             ban |= alike & machines[a][:, None]
+        for some, v in rules.never:
+            if pair == frozenset(some):
+                ban |= alike & (first == v)[:, None]
         for i, j in zip(*np.nonzero(alike & ~ban), strict=True):
             if not _both_fit(instance, a, b, int(first[i])):
                 ban[i, j] = True

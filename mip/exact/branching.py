@@ -51,6 +51,7 @@ class Branching:
         self._buckets = buckets
         self._order = [b.point for b in buckets.order]
         self._bans = self._ban_rows()
+        self._never = self._never_rows()
         self.tally = Tally()
         self._at: list[int] = [-1] * len(placing.candidates)
         self._used: dict[Key, Exact] = {}
@@ -96,6 +97,21 @@ class Branching:
             rows.append(found)
         return rows
 
+    def _never_rows(self) -> list[list[tuple[list[tuple[int, int]], int]]]:
+        """For each depth what is decided there of what must not all be: others', own candidate.
+
+        Pairs are among the bans.
+        """
+        numbers = [{v: k for k, v in enumerate(c)} for c in self._placing.candidates]
+        rows: list[list[tuple[list[tuple[int, int]], int]]] = [[] for _ in self._order]
+        depths = {point: depth for depth, point in enumerate(self._order)}
+        for some, v in self._placing.instance.rules.never:
+            if len(some) > 2 and all(v in numbers[p] for p in some):
+                last = max(some, key=lambda p: depths[p])
+                others = [(p, numbers[p][v]) for p in some if p != last]
+                rows[depths[last]].append((others, numbers[last][v]))
+        return rows
+
     def _descend(self, depth: int, bound: float) -> None:
         self.tally.nodes += 1
         if self._stop():
@@ -135,6 +151,9 @@ class Branching:
             costs += table.cells[tuple(self._at[p] for p in table.scope[:-1])]
         for earlier, rows in self._bans[depth]:
             costs += rows[self._at[earlier]]
+        for others, own in self._never[depth]:
+            if all(self._at[p] == k for p, k in others):
+                costs[own] = np.inf
         if self._fresh is not None and len(self._opened) >= self._fresh.count:
             costs[self._closed(bucket.point)] = np.inf
         return costs

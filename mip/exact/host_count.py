@@ -13,7 +13,6 @@ from mip.exact.branching import Fresh
 from mip.exact.placements import PlacedSearch, placeable
 from mip.exact.program import Found, Search, solve_plain
 from mip.exact.strategy import finish, part_of, surrogate
-from mip.instance.constraints import Rules
 from mip.instance.instance import Instance, Kind
 from mip.objectives import Weights
 from mip.solvers.linear import Ending
@@ -77,11 +76,6 @@ def nodes_alone(instance: Instance) -> Instance:
     points = {p.id for p in instance.points}
     values = tuple(v for v in instance.rules.values if set(v.members) <= points)
     choices = {(m, v.feature) for v in values for m in v.members}
-    rules = Rules(
-        instance.rules.together,
-        instance.rules.apart,
-        values,
-        instance.rules.domain,
-        {c: w for c, w in instance.rules.allowed.items() if c in choices},
-    )
+    allowed = {c: w for c, w in instance.rules.allowed.items() if c in choices}
+    rules = replace(instance.rules, values=values, allowed=allowed)
     return replace(instance, vlinks=(), rules=rules)

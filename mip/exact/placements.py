@@ -394,6 +394,8 @@ class PlacedSearch:
         are none.
         """
         found = False
+        if self.instance.rules.turned_down(places):  # local search knows of pairs alone
+            return False
         while (slack := self._top(placing) - bound) > -_ROUNDING:
             draft, cheapest = self._routed(router, places, max(slack, 0.0))
             value = None if draft is None else value_of(self.instance, self.weights, draft)

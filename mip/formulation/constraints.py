@@ -30,9 +30,9 @@ class Constraints:
         self._z: dict[tuple[str, str], list[int]] = {}
 
     def keep(self) -> None:
-        """`together`, `apart`, and one value or different ones.
+        """`together`, `apart`, one value or different ones, and what has been turned down.
 
-        Model: (19), (20), (23), (24).
+        Model: (19), (20), (23), (24), (29).
         """
         rules = self.instance.rules
         for members in rules.together:
@@ -45,6 +45,10 @@ class Constraints:
                 columns = [self.x[m][v] for m in members if v in self.x[m]]
                 if len(columns) > 1 and not is_provider(self.instance, v):
                     self.model.row(dict.fromkeys(columns, 1.0), -INFINITY, 1.0)
+        for some, v in rules.never:
+            columns = [self.x[m][v] for m in some if v in self.x[m]]
+            if len(columns) == len(some):
+                self.model.row(dict.fromkeys(columns, 1.0), -INFINITY, len(columns) - 1.0)
         for choice, where in rules.allowed.items():
             self._choice(choice, where)
         placed = frozenset(self.instance.point_index)

@@ -46,6 +46,11 @@ def candidates(
     if not allowed:
         text = "the constraints on where it may be leave none of the hosts that would fit"
         return (), [Reason(vnode.id, Code.CONSTRAINT, text)]
+    refusing = {host for vnodes, host in problem.nogoods if vnodes == {vnode.id}}
+    if refusing and refusing.issuperset(network.ids[v] for v in allowed):
+        text = "all that would fit have turned it down"
+        return (), [Reason(vnode.id, Code.FRAGMENTED, text)]
+    allowed = [v for v in allowed if network.ids[v] not in refusing]
     roomy = [v for v in allowed if not lacking(network.element(v), stock, vnode)]
     if not roomy:
         return (), _capacity_reasons(vnode, [network.element(v) for v in allowed], stock)

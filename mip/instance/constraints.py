@@ -50,6 +50,7 @@ class Rules:
     Attributes:
         together: sets of point indexes that share a vertex.
         apart: sets of point indexes on pairwise different vertices, providers excepted.
+        never: (point indexes, vertex) pairs: not all of these points there.
         values: rules on features.
         domain: for each feature under a rule, the values worth choosing.
         allowed: for each choice to make, substrate element to the indexes of the values in the
@@ -61,15 +62,22 @@ class Rules:
     values: tuple[ValueRule, ...] = ()
     domain: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     allowed: Mapping[Choice, Mapping[str, frozenset[int]]] = field(default_factory=dict)
+    never: tuple[tuple[tuple[int, ...], int], ...] = ()
+
+    def turned_down(self, places: Mapping[int, int] | Sequence[int]) -> bool:
+        """Whether points at these vertices are all where they must not all be."""
+        return any(all(places[i] == v for i in some) for some, v in self.never)
 
     def spread(self, places: Mapping[int, int], network: Network) -> bool:
-        """Whether points at these vertices keep `together` and `apart`."""
+        """Whether points at these vertices keep `together`, `apart` and `never`."""
         machines = (
             [places[i] for i in some if not is_pip(network.element(places[i]))]
             for some in self.apart
         )
-        return all(len(set(at)) == len(at) for at in machines) and all(
-            len({places[i] for i in some}) <= 1 for some in self.together
+        return (
+            all(len(set(at)) == len(at) for at in machines)
+            and all(len({places[i] for i in some}) <= 1 for some in self.together)
+            and not self.turned_down(places)
         )
 
 
@@ -101,8 +109,18 @@ def compile_rules(
         for v in values
         for m in v.members
     }
-    rules = Rules(tuple(together), tuple(apart), tuple(values), domain, allowed)
+    never = tuple(_never(problem, network, index))
+    rules = Rules(tuple(together), tuple(apart), tuple(values), domain, allowed, never)
     return rules, list(_broken(problem, rules))
+
+
+def _never(
+    problem: Problem, network: Network, index: Mapping[str, int]
+) -> Iterator[tuple[tuple[int, ...], int]]:
+    """What of `Problem.nogoods` can be broken at all; a single VNode has no such candidate."""
+    for vnodes, host in dict.fromkeys(problem.nogoods):
+        if len(vnodes) > 1 and vnodes <= index.keys() and host in network.index:
+            yield tuple(sorted(index[v] for v in vnodes)), network.index[host]
 
 
 def _spread(

@@ -84,6 +84,8 @@ class Problem:
         taken: amounts in use besides those of `embedded`, by holder (an element, an interface or
             `pool NAME`) and resource. For who keeps sums instead of graphs.
         occupied: hosts that carry VNodes besides those of `embedded`.
+        nogoods: (VNodes, host) pairs: not all of these VNodes on that host, as one that has turned
+            them down together. No VNode at all forbids nothing.
     """
 
     substrate: Graph
@@ -95,6 +97,7 @@ class Problem:
     shown: frozenset[str] | None = None
     taken: Mapping[tuple[str, str], int | float | Fraction] = field(default_factory=dict)
     occupied: frozenset[str] = frozenset()
+    nogoods: tuple[tuple[frozenset[str], str], ...] = ()
 
 
 def _nothing(_request: Element, _substrate: Element) -> float:

@@ -26,6 +26,9 @@ class NodeCheck(Check):
                 yield f"{vnode} is on {host}, which isn't there"
                 continue
             yield from self._node(self.ol.elements[vnode], self.ul.elements[host])
+        for vnodes, host in self.problem.nogoods:
+            if vnodes and all(self.result.nodes.get(v) == host for v in vnodes):
+                yield f"{', '.join(sorted(vnodes))} should not all be on {host}"
 
     def _node(self, vnode: Element, host: Element) -> Iterator[str]:
         kept = self.problem.keep.get(vnode.id)

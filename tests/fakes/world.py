@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from cloudnet_sdn.wire.identity import Caller, Kind, Peer
 from cloudnet_sdn.wire.tls import TlsFiles
 from mip.mapping import map_request
 from mip.problem.statement import Options, Problem, Result
+from rdl.graph import Amount, Graph
 from rdl.language.dump import dump
 from rdl.language.load import load_graph
 
@@ -232,6 +234,25 @@ def site(name: str, peer: str, n: str, arch1: str = "x86_64", arch2: str = "x86_
     return Site(graph, agents, FakeController(dpids=dpids))
 
 
+def meshed(graph: Graph, tunnels: Sequence[str]) -> Graph:
+    """A provider's substrate with further tunnels, each like `t1`."""
+    bridge = graph.elements["tbr"]
+    first = next(i for i in bridge.interfaces if i.id == "tbr.t1")
+    more = tuple(
+        replace(first, id=f"tbr.{t}", features={**first.features, "tunnel": t}) for t in tunnels
+    )
+    widened = replace(bridge, interfaces=bridge.interfaces + more)
+    return replace(graph, elements={**graph.elements, "tbr": widened})
+
+
+def roomy(graph: Graph, cores: int, price: float) -> Graph:
+    """A provider's substrate with a first host of `cores` cores, each at `price`."""
+    host = graph.elements["sn1"]
+    resources = {**host.resources, "cpu": Amount(cores)}
+    wide = replace(host, resources=resources, features={**host.features, "price.cpu": price})
+    return replace(graph, elements={**graph.elements, "sn1": wide})
+
+
 def provider(
     folder: Path,
     name: str,
@@ -240,10 +261,25 @@ def provider(
     clock: FakeClock,
     *,
     settings: Mapping[str, Any] | None = None,
+    tunnels: Sequence[str] = (),
+    changed: Callable[[Graph], Graph] = lambda graph: graph,
     **archs: str,
 ) -> Machine:
-    """A PIP over fake machines."""
+    """A PIP over fake machines.
+
+    Args:
+        folder: for its files.
+        name: its name.
+        peer: who is behind its tunnel `t1`.
+        n: a letter or digit of its own, for its switches' dpids.
+        clock: time.
+        settings: tables of its file to set or replace.
+        tunnels: further ones.
+        changed: what else is different about its substrate.
+        **archs: of its hosts, as `arch1`, `arch2`.
+    """
     machines = site(name, peer, n, **archs)
+    machines = replace(machines, substrate=changed(meshed(machines.substrate, tunnels)))
     file = folder / f"{name}.rdl.yaml"
     file.write_text(dump(machines.substrate))
     role = Caller(Kind.ROLE, name)
@@ -262,7 +298,8 @@ def provider(
         "controller": {"url": f"http://{name}.controller/RPC2"},
         "vlans": {"min": 100, "max": 199},
         "grant": [
-            {"caller": "cloudnet:role:vnp", "endpoint": "t1", "vlan": {"min": 2000, "max": 2049}}
+            {"caller": "cloudnet:role:vnp", "endpoint": t, "vlan": {"min": 2000, "max": 2049}}
+            for t in ("t1", *tunnels)
         ],
         "timing": TIMING,
         **(settings or {}),
@@ -272,6 +309,9 @@ def provider(
 
 class Federation:
     """A VNP over two PIPs, berlin and munich, joined by the transit link `tr`.
+
+    With `third` there is hamburg besides, joined to both: it has a host of 16 cores where the
+    others have two of 8, and is dearer.
 
     Attributes:
         wires: by provider, how the VNP reaches it.
@@ -284,12 +324,30 @@ class Federation:
         *,
         archs: Mapping[str, Mapping[str, str]] | None = None,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
+        third: bool = False,
     ) -> None:
         self.clock = clock
-        given = archs or {}
-        self.berlin = provider(folder, "berlin", "munich", "b", clock, **given.get("berlin", {}))
-        self.munich = provider(folder, "munich", "berlin", "a", clock, **given.get("munich", {}))
+        given: Mapping[str, Mapping[str, Any]] = archs or {}
+        own = settings or {}
+        more = {"berlin": ("t2",), "munich": ("t3",)} if third else {}
+
+        def made(name: str, peer: str, n: str, **options: Any) -> Machine:
+            options = {"tunnels": more.get(name, ()), **options, **given.get(name, {})}
+            return provider(folder, name, peer, n, clock, settings=own.get(name), **options)
+
+        self.berlin = made("berlin", "munich", "b")
+        self.munich = made("munich", "berlin", "a")
         self.pips = {"berlin": self.berlin, "munich": self.munich}
+        transits = [{"id": "tr", "ends": ["berlin.t1", "munich.t1"]}]
+        if third:
+            wide = functools.partial(roomy, cores=16, price=0.2)
+            self.pips["hamburg"] = made(
+                "hamburg", "nobody", "c", tunnels=("t2", "t3"), changed=wide
+            )
+            transits += [
+                {"id": "trb", "ends": ["berlin.t2", "hamburg.t2"]},
+                {"id": "trm", "ends": ["munich.t3", "hamburg.t3"]},
+            ]
         me = Caller(Kind.ROLE, "vnp")
         self.wires = {n: Loopback(p.role.service, me) for n, p in self.pips.items()}
         table = {
@@ -299,9 +357,9 @@ class Federation:
             "api": {"listen": "127.0.0.1:0"},
             "store": {"url": databases.url(folder, "vnp")},
             "pip": [{"name": n, "url": f"http://{n}/RPC2"} for n in self.pips],
-            "transit": [{"id": "tr", "ends": ["berlin.t1", "munich.t1"]}],
+            "transit": transits,
             "timing": TIMING,
-            **(settings or {}).get("vnp", {}),
+            **own.get("vnp", {}),
         }
         peers = {f"http://{n}/RPC2": w for n, w in self.wires.items()}
         self.vnp = Machine(parse(table, folder), clock, peers)
@@ -319,7 +377,7 @@ class Federation:
 
     def settle(self) -> None:
         """Let everybody finish."""
-        settle((self.vnp, self.berlin, self.munich))
+        settle((self.vnp, *self.pips.values()))
 
     def empty(self) -> bool:
         """Whether nothing is left on any machine."""
@@ -327,5 +385,5 @@ class Federation:
 
     def stop(self) -> None:
         """End all processes."""
-        for machine in (self.vnp, self.berlin, self.munich):
+        for machine in (self.vnp, *self.pips.values()):
             machine.stop()

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -56,10 +56,18 @@ class Lanes(Generic[T]):
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._lanes: dict[Hashable, _Lane[T]] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def close(self) -> None:
-        """Take nothing more on; what runs ends by itself."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Take nothing more on; what runs ends by itself, what waits is cancelled."""
+        with self._lock:
+            self._closed = True
+            left = [future for lane in self._lanes.values() for _, future in lane.waiting]
+            for lane in self._lanes.values():
+                lane.waiting.clear()
+        self._pool.shutdown(wait=False)  # jobs that no thread has yet are cancelled by `_run`
+        for future in left:
+            _cancel(future)
 
     def hangs(self, key: Hashable) -> bool:
         """Whether the shell of a lane was slow and in vain when it was last tried."""
@@ -71,10 +79,12 @@ class Lanes(Generic[T]):
         """Have a job done in a lane.
 
         Raises:
-            RuntimeError: it has been closed.
+            CancelledError: it has been closed.
         """
         future: Future[T] = Future()
         with self._lock:
+            if self._closed:
+                raise CancelledError
             lane = self._lanes.setdefault(key, _Lane())
             if not (lane.hangs and lane.running):
                 lane.waiting.append((job, future))
@@ -92,6 +102,9 @@ class Lanes(Generic[T]):
             self._pool.submit(self._run, key, job, future)
 
     def _run(self, key: Hashable, job: Job[T], future: Future[T]) -> None:
+        if self._closed:
+            _cancel(future)
+            return
         begun = time.monotonic()
         results: list[T] = []
         error: BaseException | None = None
@@ -123,6 +136,11 @@ class Lanes(Generic[T]):
             if not lane.running and not lane.waiting and not lane.hangs:
                 del self._lanes[key]
         return back
+
+
+def _cancel(future: Future[T]) -> None:
+    if future.cancel():
+        future.set_running_or_notify_cancel()  # else those who wait for it are not told
 
 
 def _finish(future: Future[T], answer: Callable[[], T]) -> None:

@@ -211,6 +211,14 @@ class Effects:
             time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
             pause = min(2.0, 2 * pause)
 
+    def wait_for(self, cloudnet: CloudnetId, seconds: float) -> None:
+        """Wait until nobody works on a CloudNet's tasks, or for `seconds`."""
+        with self._store.read() as conn:
+            entries = tasks.of_cloudnet(conn, cloudnet)
+        with self._lock:
+            running = [self._running[e.id] for e in entries if e.id in self._running]
+        concurrent.futures.wait(running, timeout=seconds)
+
     def kick(self, cloudnet: CloudnetId) -> None:
         """Work on all of a CloudNet's open tasks, without waiting for the next tick."""
         with self._store.read() as conn:

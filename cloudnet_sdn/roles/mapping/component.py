@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import logging
 from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -47,6 +48,9 @@ from rdl.federation.complete import NO_POLICY, Policy, complete
 from rdl.graph import Element, Graph, Interface, MappingGraph, Range, Scalar
 
 log = logging.getLogger(__name__)
+
+Nogoods = tuple[tuple[frozenset[str], str], ...]
+"""As `mip.problem.statement.Problem.nogoods`."""
 
 _AT_ONCE = 256
 """Providers asked at a time: they are waited for, so the slowest of them counts."""
@@ -97,12 +101,12 @@ class Mapping:
 
     # -- the world
 
-    def view(self, *, without: str = "", standing: Standing | None = None) -> View:
+    def view(self, *, without: str = "", standing: Sequence[Standing] = ()) -> View:
         """The world now.
 
         Args:
             without: a CloudNet whose use counts as free.
-            standing: what it is, for brokers: their providers count it as used.
+            standing: what it is, or holds, for brokers: their providers count it as used.
 
         Raises:
             Conflict: no substrate has been loaded.
@@ -117,8 +121,7 @@ class Mapping:
             used = usage.Totals() if self._is_broker else usage.totals(conn, without=without)
         whole, away = self.synchronised(base)
         if self._is_broker:
-            if standing is not None:
-                whole = freed(whole, standing)
+            whole = freed(whole, standing)
             return View(whole, used, drained, taken, revision, away)
         down = self._still_away() | self._down(base)
         return View(whole, used, drained | down, taken, revision, away, down)
@@ -218,6 +221,7 @@ class Mapping:
         operator: bool,
         unavailable: frozenset[str] = frozenset(),
         keep: MappingOf[str, str] | None = None,
+        nogoods: Nogoods = (),
     ) -> Problem:
         """What is to be solved: the request completed as far as it goes without a mapping.
 
@@ -236,6 +240,7 @@ class Mapping:
             anchors=anchors.at,
             unavailable=view.unavailable | unavailable,
             keep=keep or {},
+            nogoods=nogoods,
             shown=None if operator else self._nameable(view.substrate),
         )
 
@@ -257,14 +262,14 @@ class Mapping:
         if self._interruptible is not None:
             self._interruptible.interrupt(offer)
 
-    def solve(self, problem: Problem, offer: OfferId) -> Result:
-        """A mapping for an offer that is attended to, or reasons.
+    def solve(self, problem: Problem, offer: OfferId, *, explain: bool = True) -> Result:
+        """A mapping for an offer that is attended to, or reasons; none without `explain`.
 
         Raises:
             Refused: it can't be embedded, or not found out in time, or isn't wanted any more.
         """
         limit = self._settings.timing.solve_s
-        options = Options(objective=self._settings.objective, time_limit=limit)
+        options = Options(objective=self._settings.objective, time_limit=limit, explain=explain)
         if self._interruptible is None:
             result = self._mapper.map(problem, options)
         else:

@@ -5,10 +5,11 @@ Elements match by id. One whose demands are as before is unchanged (contract, `n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mip.instance.capacity import used
+from mip.instance.capacity import Key, used
+from mip.problem.amounts import Exact
 from mip.problem.statement import Embedded, Problem, Result
 from mip.verify.verifier import verify
 from rdl.graph import Amount, Element, Graph, Interface, MappingGraph
@@ -38,6 +39,13 @@ class Standing:
             for e in self.overlay.nodes()
             if not e.is_stub and (placed := self.mapping.mapping.get(e.id)) and placed.on
         }
+
+    def at(self, hosts: Collection[str]) -> Standing:
+        """The part of it at some hosts, with the VLinks of what is there."""
+        there = {v for v, host in self.hosts().items() if host in hosts}
+        stays = there.union(*(self.overlay.neighbours(v) for v in there))
+        mapping = {e: p for e, p in self.mapping.mapping.items() if e in stays}
+        return replace(self, mapping=replace(self.mapping, mapping=mapping))
 
 
 def unchanged(graph: Graph, standing: Standing) -> frozenset[str]:
@@ -88,12 +96,16 @@ def with_old_paths(problem: Problem, result: Result, standing: Standing) -> Resu
     return result
 
 
-def freed(substrate: Graph, standing: Standing) -> Graph:
+def freed(substrate: Graph, standing: Sequence[Standing]) -> Graph:
     """A broker's substrate with what the CloudNet has of its providers counted as free.
 
-    Providers tell what they have left; what is the CloudNet's own comes on top of that.
+    Providers tell what they have left; what is the CloudNet's own comes on top of that. Of what
+    stands and what is held beside it they count the greater, as everybody does.
     """
-    mine = used(substrate, [Embedded(standing.overlay, standing.mapping)]).fixed
+    mine: dict[Key, Exact] = {}
+    for one in standing:
+        for key, amount in used(substrate, [Embedded(one.overlay, one.mapping)]).fixed.items():
+            mine[key] = max(amount, mine.get(key, 0))
     elements = dict(substrate.elements)
     for (holder, resource), amount in mine.items():
         element = elements.get(holder)

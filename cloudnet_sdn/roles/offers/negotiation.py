@@ -104,9 +104,11 @@ class Negotiation:
         self._quotas = Quotas(settings.quota, clock)
         self._pool = concurrent.futures.ThreadPoolExecutor(16, thread_name_prefix="offer")
         self._settled: dict[OfferId, threading.Event] = {}
+        self._closed = False
 
     def close(self) -> None:
         """Take nothing more on."""
+        self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     # -- stage one
@@ -330,6 +332,10 @@ class Negotiation:
         except concurrent.futures.CancelledError:
             log.info("offer=%s is left as it is: shutting down", offer)
         except Exception:
+            if self._closed:
+                # Whatever it was in the midst of was closed under it; the next process goes on.
+                log.info("offer=%s is left as it is: shutting down", offer)
+                return
             log.exception("offer=%s broke down", offer)
             text = "an internal error ended the negotiation"
             self._lifecycle.fail(offer, [{"element": "", "code": "policy", "text": text}])

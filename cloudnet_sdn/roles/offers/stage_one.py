@@ -1,21 +1,22 @@
 """Stage one of a generation: synchronise, solve, reserve, embed, hold (paper, sections 5.2 to 5.6).
 
-An offer is worked on in *rounds*: a provider that refuses a transit's tag, or a shell that turns
-out to be away, sends it into the next one with that shunned. Rounds are bounded.
+An offer is worked on in *rounds*: a provider that turns its part down, or a shell that turns out to
+be away, sends it into the next one without that (`learning.py`). What is held elsewhere stays and
+only what must moves. Rounds are bounded in number and time.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as MappingOf
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from cloudnet_sdn.model.reasons import as_json
 from cloudnet_sdn.model.settings import RoleKind, Settings
-from cloudnet_sdn.model.states import OfferKind, OfferState, Wanted
+from cloudnet_sdn.model.states import OfferKind, OfferState, TaskState, Wanted
 from cloudnet_sdn.model.times import parse_time, timestamp
 from cloudnet_sdn.ports import Clock, Json, OfferId, Refused
 from cloudnet_sdn.roles import documents
@@ -24,15 +25,15 @@ from cloudnet_sdn.roles.documents import parse_overlay
 from cloudnet_sdn.roles.effects.runner import Effects, Outcome
 from cloudnet_sdn.roles.mapping import agreement
 from cloudnet_sdn.roles.mapping.agreement import Part
-from cloudnet_sdn.roles.mapping.component import Mapping, View
+from cloudnet_sdn.roles.mapping.component import Mapping, Nogoods, View
 from cloudnet_sdn.roles.mapping.standing import Standing, carried, unchanged, with_old_paths
 from cloudnet_sdn.roles.offers import admission, pricing
 from cloudnet_sdn.roles.offers.discretion import discreet
+from cloudnet_sdn.roles.offers.learning import Learned, tried
 from cloudnet_sdn.roles.offers.lifecycle import Hold
-from cloudnet_sdn.roles.offers.stages import Stage, Stages
+from cloudnet_sdn.roles.offers.stages import Stage
 from cloudnet_sdn.roles.reserving.reservation import (
     Moved,
-    Place,
     Reservations,
     Reserved,
     Solved,
@@ -45,7 +46,7 @@ from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.store.schema import CURRENCY_LONGEST
 from cloudnet_sdn.store.tasks import Entry
 from cloudnet_sdn.wire.identity import Caller
-from mip.problem.statement import Code, Reason
+from mip.problem.statement import Code, Problem, Reason
 from rdl.federation.merge import merge
 from rdl.federation.partition import PartitionError
 from rdl.graph import Graph, Scalar
@@ -54,27 +55,13 @@ from rdl.language.load import load_graph
 
 log = logging.getLogger(__name__)
 
-ROUNDS = 4
+ROUNDS = 8
 _SOLVES = 5
 _EARLIER_S = 2.0
 """By how much our hold ends before the first of those below."""
 
-
-@dataclass
-class Learned:
-    """What earlier rounds of an offer have shown.
-
-    Attributes:
-        shunned: tags that a provider has in use.
-        unavailable: substrate elements whose shells are away.
-        reasons: what the caller should know although it worked.
-        took: how long the stages took.
-    """
-
-    shunned: set[Place] = field(default_factory=set)
-    unavailable: set[str] = field(default_factory=set)
-    reasons: list[Reason] = field(default_factory=list)
-    took: Stages = field(default_factory=Stages)
+_LEAST_HOLD_S = 2.0
+"""A shorter hold is of no use to anybody, unless it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +72,13 @@ class Assignment:
         offer: for whom.
         graph: what is asked for, or proposed to providers.
         standing: the generation that it is to follow.
+        until: when no further round is begun.
     """
 
     offer: Offer
     graph: Graph
     standing: Standing | None
+    until: dt.datetime
 
     @property
     def relocate(self) -> bool:
@@ -99,7 +88,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Made:
-    """A round in which everything was made."""
+    """A round, and what came of it."""
 
     solved: Solved
     reserved: Reserved
@@ -119,6 +108,17 @@ class Made:
             for target, answer in answers.items()
             if "choices" in answer
         }
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The providers that keep their parts."""
+        return frozenset(e.task.target for e in self.outcome.entries if "choices" in e.task.answer)
+
+    @property
+    def standing(self) -> Standing:
+        """What is held of it, as something that another round is to follow."""
+        whole = Standing(self.solved.overlay, self.reserved.overlay, self.reserved.mapping)
+        return whole.at(self.held)
 
 
 class StageOne:
@@ -159,21 +159,38 @@ class StageOne:
         graph = parse_overlay(text)
         if objections := admission.objections(graph, self._settings.quota):
             raise Refused(objections)
-        task = Assignment(offer, graph, self._standing(offer))
-        learned = Learned()
+        until = self._clock.now() + dt.timedelta(seconds=self._settings.timing.rounds_s)
+        task = Assignment(offer, graph, self._standing(offer), until)
+        try:
+            return self._rounds(task, Learned())
+        except Refused:
+            self._give_up(offer)
+            raise
+
+    def _rounds(self, task: Assignment, learned: Learned) -> Hold:
+        """Work on an offer until everything is there."""
+        offer = task.offer
+        over: Made | None = None
         for number in range(1, ROUNDS + 1):
-            solved, reserved = self._reserved(task, learned)
+            solved, reserved = self._reserved(task, learned, over=over)
             with learned.took.of(Stage.EMBED):
                 outcome = self._effects.make_all(offer.id)
+            made = Made(solved, reserved, outcome)
             if outcome.whole:
-                made = self._agreed(task, Made(solved, reserved, outcome), learned)
+                if over is not None:
+                    self._take_over(offer, over, made)
+                made = self._agreed(task, made, learned)
                 with learned.took.of(Stage.STORE):
                     self._keep_completed(offer, made)
                 log.info("whole offer=%s rounds=%s %s", offer.id, number, learned.took)
                 return self._held(offer, made, learned)
-            self._abandon(offer, reserved.round)
-            self._learn(outcome, reserved, solved.view, learned)
-        raise Refused([Reason(graph.name, Code.CAPACITY, "it didn't work out in several attempts")])
+            self._learn(made, learned)
+            if self._clock.now() >= task.until:
+                break
+            over = self._salvaged(offer, made)
+            learned.before = solved.result.nodes
+        text = "it didn't work out in several attempts"
+        raise Refused([*learned.reasons(), Reason(task.graph.name, Code.CAPACITY, text)])
 
     def _standing(self, offer: Offer) -> Standing | None:
         """The generation that an offer's is to follow."""
@@ -200,6 +217,7 @@ class StageOne:
         offer = task.offer
         options: Json = {
             **offer.options,
+            "outlast_s": self._left(task),
             "until": timestamp(offer.lease_until),
             "replaces_below": self._held_below(offer, over),
         }
@@ -220,8 +238,26 @@ class StageOne:
                 continue
             except Withdrawn as exc:
                 raise Refused([]) from exc
+            self._tell(offer, solved, learned)
             return solved, reserved
         raise Refused([Reason(task.graph.name, Code.CAPACITY, "too many others are reserving")])
+
+    def _left(self, task: Assignment) -> float:
+        """For how long stage one may still go on: what is held below has to outlast it."""
+        timing = self._settings.timing
+        until = (task.until - self._clock.now()).total_seconds()
+        return max(0.0, until) + timing.hold_try_s + timing.shell_s
+
+    @repeatable
+    def _tell(self, offer: Offer, solved: Solved, learned: Learned) -> None:
+        """Write down why there is another round, and what it tries."""
+        if not learned.last:
+            return
+        names = self._is_broker
+        text = f"{learned.last}; {tried(learned.before, solved.result.nodes, names=names)}"
+        with self._store.write() as conn:
+            cloudnets.record(conn, offer.cloudnet, self._clock.now(), "round", text)
+        learned.last = ""
 
     def _held_below(self, offer: Offer, over: Made | None) -> dict[str, str]:
         """By provider, the change held there that this round's is to take the place of."""
@@ -240,35 +276,70 @@ class StageOne:
         }
 
     def _solved(self, task: Assignment, learned: Learned, over: Made | None) -> Solved:
-        """A mapping; unchanged VNodes stay, changed ones too where that is possible."""
-        offer, standing = task.offer, task.standing
+        """A mapping; what can stay stays, what is unchanged before what isn't."""
+        standing = [] if task.standing is None else [task.standing]
+        standing += [] if over is None else [over.standing]
         with learned.took.of(Stage.LOOK):
-            view = self._mapping.view(without=offer.cloudnet, standing=standing)
+            view = self._mapping.view(without=task.offer.cloudnet, standing=standing)
+        keeps = list(self._keeps(task, view, learned, over))
+        tries = [(keep, nogoods) for nogoods in learned.nogoods for keep in keeps]
+        for keep, nogoods in tries[:-1]:
+            try:
+                return self._mapped(task, view, keep, nogoods, learned, explain=False)
+            except Refused as exc:
+                if any(r.code is Code.TIMEOUT for r in exc.reasons):
+                    raise
+        keep, nogoods = tries[-1]
+        return self._mapped(task, view, keep, nogoods, learned)
+
+    def _keeps(
+        self, task: Assignment, view: View, learned: Learned, over: Made | None
+    ) -> Iterator[MappingOf[str, str]]:
+        """By VNode the host that it is to keep: what is tried, the most first, each but once."""
+        told: list[MappingOf[str, str]] = []
+        for keep in self._wishes(task, view, learned, over):
+            if keep not in told:
+                told.append(keep)
+                yield keep
+
+    def _wishes(
+        self, task: Assignment, view: View, learned: Learned, over: Made | None
+    ) -> Iterator[MappingOf[str, str]]:
+        standing = task.standing
         if over is not None:
-            return self._mapped(task, view, over.solved.result.nodes, learned)
+            held = {v: h for v, h in over.solved.result.nodes.items() if h in over.held}
+            yield held
+            if over.outcome.whole:
+                return
         if standing is None or task.relocate:
-            return self._mapped(task, view, {}, learned)
+            yield {}
+            return
         asked = {e.id for e in task.graph.nodes()}
         places = {v: host for v, host in standing.hosts().items() if v in asked}
-        if offer.kind is OfferKind.MENDING:
+        mending = task.offer.kind is OfferKind.MENDING
+        if mending:
             unusable = view.unavailable | learned.unavailable
             there = view.substrate.elements.keys() - unusable
             places = {v: host for v, host in places.items() if host in there}
         same = unchanged(task.graph, standing)
-        firm = {v: host for v, host in places.items() if v in same}
-        try:
-            return self._mapped(task, view, places, learned)
-        except Refused:
-            if firm == places and offer.kind is not OfferKind.MENDING:
-                raise
-        return self._mapped(task, view, {} if firm == places else firm, learned)
+        yield places
+        yield {v: host for v, host in places.items() if v in same}
+        if mending or learned.turned_down:
+            yield {}
 
     def _mapped(
-        self, task: Assignment, view: View, keep: MappingOf[str, str], learned: Learned
+        self,
+        task: Assignment,
+        view: View,
+        keep: MappingOf[str, str],
+        nogoods: Nogoods,
+        learned: Learned,
+        *,
+        explain: bool = True,
     ) -> Solved:
         offer, standing = task.offer, task.standing
         graph = task.graph
-        if standing is not None and self._settings.kind is RoleKind.PIP:
+        if standing is not None and not self._is_broker:
             graph = carried(graph, standing, relocate=task.relocate)
         anchors = self._mapping.anchors(view, graph, offer.owner)
         if anchors.reasons:
@@ -280,70 +351,104 @@ class StageOne:
             operator=is_operator(Caller.parse(offer.owner), self._settings),
             unavailable=frozenset(learned.unavailable),
             keep=keep,
+            nogoods=nogoods,
         )
         try:
             with learned.took.of(Stage.SOLVE):
-                result = self._mapping.solve(problem, offer.id)
+                result = self._mapping.solve(problem, offer.id, explain=explain)
         except Refused as exc:
             log.info("offer=%s refused: %s", offer.id, exc)
-            reasons = exc.reasons
-            if problem.shown is not None:
-                told = self._mapping.told(offer.owner, view)
-                reasons = tuple(discreet(reasons, problem.request, told))
-            if learned.unavailable:
-                # It did fit before: what is away took the places of that type.
-                reasons = tuple(r for r in reasons if r.code is not Code.TYPE)
-            raise Refused([*view.away, *learned.reasons, *reasons]) from exc
+            raise Refused(self._why(exc.reasons, problem, view, offer, learned)) from exc
         if standing is not None and not task.relocate:
             result = with_old_paths(problem, result, standing)
         overlay = self._mapping.completed(graph, problem, result)
         return Solved(view, problem, result, anchors, overlay)
 
-    @repeatable
-    def _abandon(self, offer: Offer, round_: int, *, back: Made | None = None) -> None:
-        """Have everything of a round removed; the offer is in round `back` again."""
-        with self._store.write() as conn:
-            cloudnets.lock(conn, offer.cloudnet)
-            tasks.want(conn, offer.cloudnet, Wanted.ABSENT, self._clock.now(), rounds=[round_])
-            if back is None:
-                offers.in_round(conn, offer.id, 0, {})
-            else:
-                offers.in_round(conn, offer.id, back.round, back.reserved.kept)
-        self._effects.run_all(offer.cloudnet, wait_s=self._settings.timing.clean_s)
+    def _why(
+        self,
+        reasons: Sequence[Reason],
+        problem: Problem,
+        view: View,
+        offer: Offer,
+        learned: Learned,
+    ) -> list[Reason]:
+        """What to tell of a mapping that can't be: what was seen first, then what is left."""
+        if problem.shown is not None:
+            reasons = discreet(reasons, problem.request, self._mapping.told(offer.owner, view))
+        if learned.unavailable:
+            # It did fit before: what is away took the places of that type.
+            reasons = [r for r in reasons if r.code is not Code.TYPE]
+        said = learned.reasons()
+        if any(r.code is not Code.PEER_AWAY for r in said):
+            # Providers have said no: that nothing is left without them is but what comes of it.
+            reasons = []
+        return list(dict.fromkeys((*view.away, *said, *reasons)))
 
-    def _learn(self, outcome: Outcome, reserved: Reserved, view: View, learned: Learned) -> None:
+    # -- the next round
+
+    def _learn(self, made: Made, learned: Learned) -> None:
         """What the next round must do without.
 
         Raises:
             Refused: another round would end the same way.
         """
-        if outcome.reasons:
-            if any(r.code is not Code.VLAN_TAKEN for r in outcome.reasons):
-                raise Refused(_told(outcome.reasons))
-            taken = {
-                (r.place, r.tag)
-                for r in reserved.tags
-                if r.vlink in {reason.element for reason in outcome.reasons}
-            }
-            if not taken or taken <= learned.shunned:
-                raise Refused(_told(outcome.reasons))
-            learned.shunned |= taken
-            return
-        away = {t for t in outcome.away if t in view.substrate.elements}
-        waiting = {v for e in outcome.entries if e.task.target in outcome.away for v in _about(e)}
-        broker = bool(self._settings.pip)
-        reasons = [
-            Reason(
-                target if broker else vnode,
-                Code.PEER_AWAY,
-                f"{target} can't be reached" if broker else "a part of the substrate is away",
-            )
-            for target, vnode in _pairs(outcome.away, sorted(waiting), broker=broker)
-        ]
-        if not away or away <= learned.unavailable:
-            raise Refused(reasons)
-        learned.unavailable |= away
-        learned.reasons = reasons
+        outcome, reserved = made.outcome, made.reserved
+        if self._is_broker:
+            learned.from_providers(outcome, reserved.tags, made.solved.problem.request)
+        else:
+            known = made.solved.view.substrate.elements
+            learned.from_shells(outcome, reserved.tags, known)
+
+    @repeatable
+    def _salvaged(self, offer: Offer, made: Made) -> Made | None:
+        """What is held of a round that isn't whole, once the rest is on its way out; None: nothing.
+
+        A provider that hasn't answered yet is waited for, within bounds: it may hold its part.
+        """
+        if self._is_broker:
+            self._effects.wait_for(offer.cloudnet, self._settings.timing.hold_try_s)
+        now = self._clock.now()
+        with self._store.write() as conn:
+            cloudnets.lock(conn, offer.cloudnet)
+            current = offers.get(conn, offer.id)
+            if current is None or current.state is not OfferState.WORKING:
+                raise Refused([])
+            entries = tasks.of_offer(conn, current)
+            stays = self._is_broker and any(_stays(e, current) for e in entries)
+            lost = [e for e in entries if e.offer == offer.id and not (stays and _is_there(e))]
+            tasks.want_absent(conn, [e.id for e in lost], now)
+            if stays:
+                generations.absorb(conn, replace(current, kept=_without(current, lost)), now)
+            else:
+                offers.in_round(conn, offer.id, 0, {})
+            gone = {e.id for e in lost}
+            left = tuple(e for e in tasks.of_offer(conn, current) if e.id not in gone)
+        self._effects.run_all(offer.cloudnet, wait_s=self._settings.timing.clean_s)
+        return replace(made, outcome=Outcome(left, made.outcome.reasons)) if stays else None
+
+    @repeatable
+    def _give_up(self, offer: Offer) -> None:
+        """Have everything that was made for an offer removed, and wait for that within bounds."""
+        with self._store.write() as conn:
+            cloudnets.lock(conn, offer.cloudnet)
+            current = offers.get(conn, offer.id) or offer
+            made = any(e.offer == offer.id for e in tasks.of_offer(conn, current))
+            generations.unstage(conn, current, self._clock.now())
+        if made:
+            self._effects.run_all(offer.cloudnet, wait_s=self._settings.timing.clean_s)
+
+    @repeatable
+    def _abandon(self, offer: Offer, round_: int, back: Made) -> None:
+        """Have everything of a round removed; the offer is in round `back` again."""
+        with self._store.write() as conn:
+            cloudnets.lock(conn, offer.cloudnet)
+            tasks.want(conn, offer.cloudnet, Wanted.ABSENT, self._clock.now(), rounds=[round_])
+            offers.in_round(conn, offer.id, back.round, {**back.reserved.kept, "rounds": []})
+        self._effects.run_all(offer.cloudnet, wait_s=self._settings.timing.clean_s)
+
+    @property
+    def _is_broker(self) -> bool:
+        return self._settings.kind is RoleKind.VNP
 
     # -- agreed
 
@@ -368,8 +473,7 @@ class StageOne:
             if again.outcome.whole and not agreement.unsettled(solved.overlay, again.parts):
                 self._take_over(offer, made, again)
                 return again
-            self._abandon(offer, again.round, back=made)
-        self._abandon(offer, made.round)
+            self._abandon(offer, again.round, made)
         text = "the providers have no common choice that fits"
         raise Refused([Reason(c.of[0], Code.CONSTRAINT, text) for c in cut])
 
@@ -380,7 +484,7 @@ class StageOne:
             cloudnets.lock(conn, offer.cloudnet)
             current = offers.get(conn, offer.id)
             if current is not None and current.state is OfferState.WORKING:
-                generations.absorb(conn, current, made.round, self._clock.now())
+                generations.absorb(conn, current, self._clock.now())
         log.info("offer=%s: round %s instead of %s", offer.id, again.round, made.round)
         self._effects.kick(offer.cloudnet)
 
@@ -394,9 +498,8 @@ class StageOne:
         expires = now + dt.timedelta(seconds=float(offer.options["hold_s"]))
         below = [parse_time(a["expires"]) for a in held if a.get("expires")]
         earlier = [t - dt.timedelta(seconds=_EARLIER_S) for t in below]
-        if min([expires, *earlier]) < now + dt.timedelta(seconds=1):
-            text = "the first provider's hold is over before the last one has answered"
-            raise Refused([Reason(solved.overlay.name, Code.TIMEOUT, text)])
+        ends = min([expires, *earlier])
+        self._check_left(offer, (ends - now).total_seconds())
         leases = [parse_time(a["lease_until"]) for a in answers if a.get("lease_until")]
         ul = solved.problem.substrate
         price = pricing.price(ul, reserved.overlay, reserved.mapping)
@@ -406,7 +509,7 @@ class StageOne:
             price = round(sum(float(a["price"]) for a in told), 6)
             currency = next((a["currency"] for a in told if a.get("currency")), currency)
         return Hold(
-            expires=min([expires, *earlier]),
+            expires=ends,
             lease_until=min([offer.lease_until, *leases]),
             price=price,
             currency=currency[:CURRENCY_LONGEST],
@@ -414,11 +517,22 @@ class StageOne:
             choices=self._choices(made),
         )
 
+    @staticmethod
+    def _check_left(offer: Offer, left_s: float) -> None:
+        """An offer that is over before anybody can confirm it is none.
+
+        Raises:
+            Refused: providers took so long that what they hold is over.
+        """
+        if left_s < min(float(offer.options["hold_s"]), _LEAST_HOLD_S):
+            text = "it took so long that what is held of it is over before it could be confirmed"
+            raise Refused([Reason("", Code.TIMEOUT, text)])
+
     def _aside(self, made: Made, learned: Learned) -> list[Reason]:
         """What was left aside. At a PIP that is its own business, as long as it works."""
         if self._settings.kind is RoleKind.PIP:
             return []
-        return list(dict.fromkeys((*made.solved.view.away, *learned.reasons)))
+        return list(dict.fromkeys((*made.solved.view.away, *learned.aside)))
 
     @repeatable
     def _keep_completed(self, offer: Offer, made: Made) -> None:
@@ -443,16 +557,16 @@ class StageOne:
         return agreement.merged(made.parts, ids)
 
 
-def _told(reasons: Sequence[Reason]) -> list[Reason]:
-    return list(dict.fromkeys(reasons))
+def _is_there(entry: Entry) -> bool:
+    return entry.state in (TaskState.PRESENT, TaskState.CONFIRMED)
 
 
-def _about(entry: Entry) -> tuple[str, ...]:
-    return entry.task.elements[:1]
+def _stays(entry: Entry, offer: Offer) -> bool:
+    """Whether a task is something that a broker's next round can follow: a part that is held."""
+    return entry.offer == offer.id and _is_there(entry) and "choices" in entry.task.answer
 
 
-def _pairs(away: frozenset[str], waiting: Sequence[str], *, broker: bool) -> list[tuple[str, str]]:
-    """(target, overlay element) pairs to report: at a PIP by what is asked for, else by peer."""
-    if broker:
-        return [(target, "") for target in sorted(away)]
-    return [("", vnode) for vnode in waiting]
+def _without(offer: Offer, lost: Sequence[Entry]) -> Json:
+    """What an offer keeps, some tasks excepted."""
+    gone = {e.id for e in lost}
+    return {**offer.kept, "tasks": [t for t in offer.kept_tasks if t not in gone]}

@@ -27,6 +27,7 @@ from cloudnet_sdn.store import cloudnets, offers, substrate, tags, tasks, usage
 from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
+from cloudnet_sdn.store.tasks import Entry
 from mip.mapping import mapping_graph
 from mip.problem.statement import Problem, Result
 from rdl.graph import Graph, MappingGraph
@@ -152,7 +153,7 @@ class Reservations:
         over: int | None,
         now: dt.datetime,
     ) -> Reserved:
-        before = self._before(conn, offer, over)
+        before = self._before(conn, offer)
         overlay = solved.overlay
         if self._settings.kind is RoleKind.PIP:
             overlay = addresses.given(conn, self._settings.name, overlay)
@@ -161,12 +162,16 @@ class Reservations:
         ul = solved.problem.substrate
         routes = segments.routes(ul, overlay, bare, at, solved.anchors.pinned)
         had = {} if before is None else tags.of_offer(conn, before)
+        if over is not None:
+            had |= tags.of_offer(conn, offer)
         reserved = self._tags(conn, ul, routes, had.values(), shunned)
         mapping = segments.with_segments(ul, overlay, bare, at, reserved)
         round_ = cloudnets.next_round(conn, offer.cloudnet)
         key = offer.cloudnet if round_ == 1 else f"{offer.cloudnet}-{round_}"
         plan = Plan(offer.cloudnet, ul, overlay, mapping, at, (), options, key)
         standing = [] if before is None else tasks.of_offer(conn, before)
+        if over is not None:
+            standing += self._own(conn, offer)
         change = difference(standing, self._effects.plan(plan), self._registry)
         wanted = set(reserved)
         kept: Json = {
@@ -193,11 +198,21 @@ class Reservations:
         return Reserved(round_, kept, overlay, mapping, tuple(reserved))
 
     @staticmethod
-    def _before(conn: sa.Connection, offer: Offer, over: int | None) -> Offer | None:
-        """The generation that a round is to follow: its own earlier one, or another offer's."""
+    def _own(conn: sa.Connection, offer: Offer) -> list[Entry]:
+        """What earlier rounds of an offer hold that the next one may keep or change in place.
+
+        What is to change a generation in force stands beside it, and the next round's is to change
+        the same: providers are told which change it takes the place of.
+        """
+        own = [e for e in tasks.of_offer(conn, offer) if e.offer == offer.id]
+        if offer.kind in (OfferKind.CREATION, OfferKind.REPLACEMENT):
+            return own
+        return [e for e in own if e.succeeds is None]
+
+    @staticmethod
+    def _before(conn: sa.Connection, offer: Offer) -> Offer | None:
+        """The generation that an offer's is to follow."""
         if offer.kind is OfferKind.CREATION or offer.kind is OfferKind.REPLACEMENT:
-            if over is not None:
-                return offer
             replaced = offers.get(conn, offer.replaces) if offer.replaces else None
             return replaced if replaced and replaced.state is OfferState.HELD else None
         found = cloudnets.get(conn, offer.cloudnet)

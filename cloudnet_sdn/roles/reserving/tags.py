@@ -149,8 +149,7 @@ def _tags(
     mine: Mapping[str, int],
 ) -> list[int]:
     free = [
-        _kept(one, stretch, used, mine) or _free(one, stretch, used, allowed)
-        for stretch in one.stretches
+        _kept(one, stretch, mine) or _free(one, stretch, used, allowed) for stretch in one.stretches
     ]
     common = set(free[0]).intersection(*free[1:]) if free else set()
     if common:
@@ -160,17 +159,19 @@ def _tags(
     return [next((t for t in pins if t in tags), tags[0]) for tags in free]
 
 
-def _kept(
-    one: Route, stretch: Sequence[str], used: Mapping[str, set[int]], mine: Mapping[str, int]
-) -> list[int]:
-    """The tag that a VLink has somewhere on a stretch, where the rest of it can have that too."""
+def _kept(one: Route, stretch: Sequence[str], mine: Mapping[str, int]) -> list[int]:
+    """The tag that a VLink has all along a stretch.
+
+    Not one that it has on a part of it alone, or that it had beyond the host that it is within now:
+    until the old VNodes are gone, a host would join what leaves it with what doesn't.
+    """
     pin = one.pin_of(stretch)
-    had = dict.fromkeys(mine[place] for place in stretch if place in mine)
-    for tag in had:
-        fits = all(mine.get(p) == tag or tag not in used.get(p, ()) for p in stretch)
-        if fits and pin in (None, tag):
-            return [tag]
-    return []
+    had = {mine.get(place) for place in stretch}
+    within = len(one.stretches) == len(stretch) == 1
+    tag = next(iter(had))
+    if len(had) > 1 or tag is None or pin not in (None, tag) or (within and len(mine) > 1):
+        return []
+    return [tag]
 
 
 def _free(

@@ -38,6 +38,7 @@ USUAL = {
     "prices": 0.6,
     "free": 0.25,  # VLinks of no bandwidth
     "shared": 0.0,  # VLinks between the same VNodes
+    "nogoods": 0.05,  # VNodes that a host has turned down together
     "others": 0.03,  # VNodes that are no hosts, resources that nobody knows
 }
 
@@ -58,6 +59,7 @@ KINDS: dict[str, dict[str, float]] = {
     "partial": {"partial": 1, "vlans": 0.3, "protected": 0.1, "features": 0.1, "bounds": 0.2},
     "rules": {"rules": 1, "features": 0.3, "tree": 0.2},
     "features": {"features": 0.8, "rules": 0.3, "bounds": 0.4, "latency": 0.6, "kept": 0.2},
+    "nogoods": {"nogoods": 1, "rules": 0.2, "joined": 0.6, "prices": 0.8},
     "others": {"others": 0.4, "tree": 0.3, "uplinks": 0.5},
 }
 
@@ -147,4 +149,11 @@ def _extras(chances: Chances, substrate: Document, request: Document) -> Documen
         out["unavailable"] = kept if kept and chances.some(0.5) else [gone]
     if chances.has("kept"):
         out["shown"] = [h for h in hosts if chances.some(0.8)]
+    if chances.has("nogoods"):
+        vnodes = list(request["nodes"])
+        sizes = [1, 2, 2, 3, 3]
+        out["nogoods"] = [
+            [chances.few(vnodes, chances.one(sizes)), chances.one(hosts)]
+            for _ in range(chances.one([1, 2, 3, 4]))
+        ]
     return out

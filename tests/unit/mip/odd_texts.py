@@ -1,7 +1,8 @@
 """An odd instance as RDL documents: plain values, their text, the file it is kept in, the problem.
 
 A case file has lines with what was seen, and documents: substrate, request, then overlay and
-mapping of each embedded CloudNet. `keep`, `unavailable` and `shown` stand in a comment before.
+mapping of each embedded CloudNet. `keep`, `unavailable`, `shown` and `nogoods` stand in a comment
+before.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Odd:
         substrate: the underlay's document.
         request: the overlay's.
         embedded: overlay and mapping of what is there.
-        extras: `keep`, `unavailable` and `shown` of the problem.
+        extras: `keep`, `unavailable`, `shown` and `nogoods` of the problem.
     """
 
     name: str
@@ -88,6 +89,7 @@ def _options(extras: Document) -> Document:
         "keep": extras.get("keep", {}),
         "unavailable": frozenset(extras.get("unavailable", ())),
         "shown": None if shown is None else frozenset(shown),
+        "nogoods": tuple((frozenset(v), h) for v, h in extras.get("nogoods", ())),
     }
 
 

@@ -150,8 +150,19 @@ class Oracle:
         names = [v.id for v in self.vnodes]
         for places in product(*(self.hosts_of(v) for v in self.vnodes)):
             nodes = dict(zip(names, places, strict=True))
-            if self.spread(nodes) and self.values(nodes, {}) is not None:
+            if (
+                self.spread(nodes)
+                and not self.turned_down(nodes)
+                and self.values(nodes, {}) is not None
+            ):
                 yield nodes
+
+    def turned_down(self, nodes: Mapping[str, str]) -> bool:
+        """Whether a host has all of what it must not have all of."""
+        return any(
+            some and some <= {v for v, at in nodes.items() if at == host}
+            for some, host in self.problem.nogoods
+        )
 
     def spread(self, nodes: Mapping[str, str]) -> bool:
         """Whether `together` and `apart` without `by` are kept."""

@@ -41,6 +41,8 @@ def faults(oracle: Oracle, result: Result) -> tuple[list[str], Mapped | None]:
     nodes = dict(result.nodes)
     if not oracle.spread(nodes):
         wrong.append("together or apart is broken")
+    if oracle.turned_down(nodes):
+        wrong.append("a host has all of what it has turned down")
     working: dict[str, Route] = {}
     backup: dict[str, Route] = {}
     for vlink in oracle.vlinks:

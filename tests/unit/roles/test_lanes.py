@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError, wait
 
 import pytest
 from fakes.world import OPERATOR, OTHER, PAIR, request
@@ -117,3 +118,45 @@ def test_a_powercycle_whose_answers_are_lost_boots_once(pip):
     pip.call("provisioning.powercycle", "pair", ["web"])
     pip.settle()
     assert pip.site.vnode("web").boots == 2
+
+
+def test_what_waits_in_a_closed_lane_is_cancelled():
+    lanes: Lanes[str] = Lanes(width=1, name="test")
+    shell = threading.Event()
+    first = lanes.submit("shell", hanging(shell))
+    second = lanes.submit("shell", well())
+    lanes.close()
+    done, _ = wait([second], timeout=5)
+    assert done == {second}
+    assert second.cancelled()
+    with pytest.raises(CancelledError):
+        lanes.submit("shell", well())
+    shell.set()
+    assert first.result(5) == "tried"
+
+
+def test_an_offer_that_a_slow_provider_holds_up_is_left_to_the_next_process(federation, caplog):
+    wire = federation.wires["munich"]
+    call, asked, shell = wire.call, threading.Event(), threading.Event()
+
+    def slow(method, *args, timeout_s=None):
+        if method == "negotiation.request":
+            asked.set()
+            shell.wait(10)
+        return call(method, *args, timeout_s=timeout_s)
+
+    wire.call = slow
+    offer = request(federation.vnp, AT_MUNICH, wait_s=0)
+    assert asked.wait(5)
+    federation.vnp.kill()
+    shell.set()
+    wire.call = call
+    federation.vnp.boot()
+    federation.settle()
+    assert federation.vnp.call("negotiation.offer", offer["offer"])["state"] == "failed"
+    assert federation.empty()
+    assert "cannot schedule new futures" not in caplog.text
+    assert "broke down" not in caplog.text
+
+
+AT_MUNICH = "rdl: 1\ngraph: one\nnodes:\n  a: {cpu: 1, provider: munich}\n"
