@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from cloudnet_sdn.model.power import Power, power_of
 from cloudnet_sdn.model.reasons import as_json
 from cloudnet_sdn.model.settings import Timing
-from cloudnet_sdn.model.states import CloudnetState, TaskState, Wanted
+from cloudnet_sdn.model.states import CloudnetState, OfferState, TaskState, Wanted
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import (
     Changing,
@@ -341,7 +341,10 @@ class Effects:
             raise
         except Refused as exc:
             if step is not Step.REMOVE and step is not Step.POWER:
-                return self._failed(entry, exc.reasons), False, False
+                if not self._stands(entry):
+                    return self._failed(entry, exc.reasons), False, False
+                self._not_yet(entry, exc.reasons)
+                return entry, True, False
             text = str(exc)
         except Transient as exc:
             text = str(exc)
@@ -371,7 +374,8 @@ class Effects:
             answer = (plugin.confirm if step is Step.CONFIRM else plugin.make)(entry.task)
         state = TaskState.CONFIRMED if step is Step.CONFIRM else TaskState.PRESENT
         log.info("done step=%s key=%s target=%s", step, entry.key, entry.task.target)
-        return self._came_to(entry, state, answer)
+        again = step is Step.MAKE and self._stands(entry)
+        return self._came_to(entry, state, answer, again=again)
 
     @repeatable
     def _sending(self, entries: Iterable[Entry]) -> None:
@@ -382,8 +386,12 @@ class Effects:
                 tasks.sending(conn, unsent)
 
     @repeatable
-    def _came_to(self, entry: Entry, state: TaskState, answer: Json) -> Entry | None:
+    def _came_to(
+        self, entry: Entry, state: TaskState, answer: Json, *, again: bool
+    ) -> Entry | None:
         with self._writing(entry) as conn:
+            if again:
+                self._tell(conn, entry, "restored", "it is there again")
             return tasks.outcome(conn, entry, state, answer=answer)
 
     @repeatable
@@ -462,15 +470,42 @@ class Effects:
         with self._writing(entry) as conn:
             return tasks.outcome(conn, entry, TaskState.FAILED, problem=problem)
 
+    def _stands(self, entry: Entry) -> bool:
+        """Whether a task is of what has been confirmed: it is made good, whatever it takes."""
+        if entry.wanted is not Wanted.CONFIRMED:
+            return False
+        with self._store.read() as conn:
+            offer = offers.get(conn, entry.offer)
+        return offer is not None and offer.state is OfferState.CONFIRMED
+
+    @repeatable
+    def _not_yet(self, entry: Entry, reasons: Sequence[Reason]) -> None:
+        """What was lost is turned down when it is to be made again: another time it may not be."""
+        text = "; ".join(dict.fromkeys(r.text for r in reasons))
+        due = self._next_try(entry, text)
+        with self._writing(entry) as conn:
+            if not entry.attempts:
+                told = f"it couldn't be made again, which is tried on: {text}"
+                self._tell(conn, entry, "refused", told)
+            tasks.postpone(conn, entry, due, text, [as_json(r) for r in reasons])
+
+    def _tell(self, conn: sa.Connection, entry: Entry, event: str, text: str) -> None:
+        """Append to the history of a task's elements."""
+        lines = [(e, event, text) for e in entry.task.elements]
+        cloudnets.record_of(conn, entry.task.cloudnet, self._clock.now(), lines)
+
     @repeatable
     def _postpone(self, entry: Entry, text: str) -> None:
+        due = self._next_try(entry, text)
+        with self._writing(entry) as conn:
+            tasks.postpone(conn, entry, due, text)
+
+    def _next_try(self, entry: Entry, text: str) -> dt.datetime:
         pause = min(self._timing.retry_longest_s, _FIRST_PAUSE_S * 2**entry.attempts)
         log.info(
             "later key=%s target=%s pause_s=%.1f: %s", entry.key, entry.task.target, pause, text
         )
-        due = self._clock.now() + dt.timedelta(seconds=pause)
-        with self._writing(entry) as conn:
-            tasks.postpone(conn, entry, due, text)
+        return self._clock.now() + dt.timedelta(seconds=pause)
 
     # -- looking
 
