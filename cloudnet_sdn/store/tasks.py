@@ -29,6 +29,10 @@ _UNSENT = "unsent"
 and count as sent, so nothing of them is forgotten."""
 
 
+_VAIN = 3
+"""After so many refusals others may look for another place for what was lost."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One line of the journal.
@@ -68,6 +72,12 @@ class Entry:
     def agreed(self) -> bool:
         """Whether it has come to what was wanted."""
         return agrees(self.wanted, self.state)
+
+    @property
+    def vain(self) -> bool:
+        """Whether what stood is gone, and its shell turns it down again and again."""
+        again = self.state is TaskState.PLANNED and self.wanted is Wanted.CONFIRMED
+        return again and self.attempts >= _VAIN and "reasons" in self.problem
 
 
 def _entry(row: sa.Row[tuple[object, ...]]) -> Entry:
@@ -329,13 +339,14 @@ def leaving_at(conn: sa.Connection, target: str) -> list[Entry]:
 
 
 def given_up(conn: sa.Connection) -> frozenset[CloudnetId]:
-    """The CloudNets with a confirmed part that whoever had it has given up."""
-    rows = conn.scalars(
-        sa.select(tasks.c.cloudnet)
-        .where(tasks.c.state == TaskState.FAILED.value, tasks.c.wanted == Wanted.CONFIRMED.value)
-        .distinct()
-    )
-    return frozenset(map(CloudnetId, rows))
+    """The CloudNets with a confirmed part that whoever had it has given up, or won't make again."""
+    confirmed = tasks.c.wanted == Wanted.CONFIRMED.value
+    failed = tasks.c.state == TaskState.FAILED.value
+    rows = conn.scalars(sa.select(tasks.c.cloudnet).where(confirmed, failed).distinct())
+    found = set(map(CloudnetId, rows))
+    lost = sa.and_(tasks.c.state == TaskState.PLANNED.value, tasks.c.attempts >= _VAIN)
+    again = map(_entry, conn.execute(sa.select(tasks).where(confirmed, lost)))
+    return frozenset(found | {e.task.cloudnet for e in again if e.vain})
 
 
 def unfinished(conn: sa.Connection) -> frozenset[CloudnetId]:
@@ -435,12 +446,19 @@ def sending(conn: sa.Connection, several: Iterable[Entry]) -> None:
         conn.execute(tasks.update().where(*mine).values(answer={}))
 
 
-def postpone(conn: sa.Connection, entry: Entry, due_: dt.datetime, text: str) -> None:
-    """Try again at `due_`."""
+def postpone(
+    conn: sa.Connection,
+    entry: Entry,
+    due_: dt.datetime,
+    text: str,
+    reasons: Sequence[Json] = (),
+) -> None:
+    """Try again at `due_`; `reasons` where it was refused."""
+    problem = {"text": text, "reasons": list(reasons)} if reasons else {"text": text}
     conn.execute(
         tasks.update()
         .where(tasks.c.id == entry.id)
-        .values(due=due_, attempts=tasks.c.attempts + 1, problem={"text": text})
+        .values(due=due_, attempts=tasks.c.attempts + 1, problem=problem)
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from cloudnet_sdn.model.power import Power, power_of
-from cloudnet_sdn.model.states import CloudnetState
+from cloudnet_sdn.model.states import CloudnetState, TaskState
 from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import NodePlugin, Observation, Refused, Surveying, Transient
 from cloudnet_sdn.roles import documents
@@ -134,10 +134,11 @@ class Observer:
         except Exception:
             log.exception("unseen plugin=%s target=%s", group.plugin, group.target)
             return None, False
-        if isinstance(plugin, NodePlugin):
-            for entry in group.entries:
-                seen = answers[entry.id]
-                answers[entry.id] = {e: _under_way(entry, e, o) for e, o in seen.items()}
+        for entry in group.entries:
+            seen = {e: _told(entry, o) for e, o in answers[entry.id].items()}
+            if isinstance(plugin, NodePlugin):
+                seen = {e: _under_way(entry, e, o) for e, o in seen.items()}
+            answers[entry.id] = seen
         return answers, False
 
 
@@ -191,12 +192,22 @@ def _sight(
     return Sight(_CHANGING if changes and state != "degraded" else state, elements, vnodes)
 
 
+def _told(entry: Entry, seen: Observation) -> Observation:
+    """What is seen; of what is lost and turned down when it is made again, why."""
+    refused = [str(r["text"]) for r in entry.problem.get("reasons", [])]
+    if seen.state != "failed" or entry.state is not TaskState.PLANNED or not refused:
+        return seen
+    text = "; ".join(dict.fromkeys(refused))
+    return Observation("failed", f"it is gone, and couldn't be made again yet: {text}")
+
+
 def _under_way(entry: Entry, element: str, seen: Observation) -> Observation:
     """What is seen, or that it is about to change."""
     wanted = entry.power.get(element)
     if wanted is None or entry.powered.get(element) == wanted:
         return seen
-    if seen.state == "failed" and entry.attempts:
+    vain = entry.attempts or entry.state is TaskState.FAILED
+    if seen.state == "failed" and vain:
         return seen  # it was tried, and isn't under way before the next try
     if power_of(wanted) is Power.STOPPED:
         return Observation("stopping") if seen.state == "running" else seen

@@ -348,12 +348,12 @@ class Effects:
         except Overtaken:
             raise
         except Refused as exc:
-            making = step in (Step.MAKE, Step.CONFIRM)
-            if making and not self._is_in_force(entry):
-                return self._failed(entry, exc.reasons), False, False
+            if step is not Step.REMOVE and step is not Step.POWER:
+                if not self._stands(entry):
+                    return self._failed(entry, exc.reasons), False, False
+                self._not_yet(entry, exc.reasons)
+                return entry, True, False
             text = str(exc)
-            if making:
-                self._note_refusal(entry, text)
         except Transient as exc:
             text = str(exc)
             hangs = isinstance(exc.__cause__, TimedOut)
@@ -362,22 +362,6 @@ class Effects:
             text = "internal error"
         self._postpone(entry, text)
         return entry, True, hangs
-
-    def _is_in_force(self, entry: Entry) -> bool:
-        """Whether a task is of what stands: a refusal then isn't the last word on it."""
-        with self._store.read() as conn:
-            offer = offers.get(conn, entry.offer)
-        return offer is not None and offer.state is OfferState.CONFIRMED
-
-    @repeatable
-    def _note_refusal(self, entry: Entry, text: str) -> None:
-        """What was lost can't be made again now: its owner reads so, once."""
-        if entry.attempts:
-            return
-        now = self._clock.now()
-        lines = [(e, "refused", f"{text}; it is tried again") for e in entry.task.elements[:1]]
-        with self._store.write() as conn:
-            cloudnets.record_of(conn, entry.task.cloudnet, now, lines)
 
     def _do(self, entry: Entry, step: Step) -> Entry | None:
         """Take a step, and write down what came of it; answers the task as it stands then."""
@@ -398,7 +382,8 @@ class Effects:
             answer = (plugin.confirm if step is Step.CONFIRM else plugin.make)(entry.task)
         state = TaskState.CONFIRMED if step is Step.CONFIRM else TaskState.PRESENT
         log.info("done step=%s key=%s target=%s", step, entry.key, entry.task.target)
-        return self._came_to(entry, state, answer)
+        again = step is Step.MAKE and self._stands(entry)
+        return self._came_to(entry, state, answer, again=again)
 
     @repeatable
     def _sending(self, entries: Iterable[Entry]) -> None:
@@ -409,8 +394,12 @@ class Effects:
                 tasks.sending(conn, unsent)
 
     @repeatable
-    def _came_to(self, entry: Entry, state: TaskState, answer: Json) -> Entry | None:
+    def _came_to(
+        self, entry: Entry, state: TaskState, answer: Json, *, again: bool
+    ) -> Entry | None:
         with self._writing(entry) as conn:
+            if again:
+                self._tell(conn, entry, "restored", "it is there again")
             return tasks.outcome(conn, entry, state, answer=answer)
 
     @repeatable
@@ -489,15 +478,42 @@ class Effects:
         with self._writing(entry) as conn:
             return tasks.outcome(conn, entry, TaskState.FAILED, problem=problem)
 
+    def _stands(self, entry: Entry) -> bool:
+        """Whether a task is of what has been confirmed: it is made good, whatever it takes."""
+        if entry.wanted is not Wanted.CONFIRMED:
+            return False
+        with self._store.read() as conn:
+            offer = offers.get(conn, entry.offer)
+        return offer is not None and offer.state is OfferState.CONFIRMED
+
+    @repeatable
+    def _not_yet(self, entry: Entry, reasons: Sequence[Reason]) -> None:
+        """What was lost is turned down when it is to be made again: another time it may not be."""
+        text = "; ".join(dict.fromkeys(r.text for r in reasons))
+        due = self._next_try(entry, text)
+        with self._writing(entry) as conn:
+            if not entry.attempts:
+                told = f"it couldn't be made again, which is tried on: {text}"
+                self._tell(conn, entry, "refused", told)
+            tasks.postpone(conn, entry, due, text, [as_json(r) for r in reasons])
+
+    def _tell(self, conn: sa.Connection, entry: Entry, event: str, text: str) -> None:
+        """Append to the history of a task's elements."""
+        lines = [(e, event, text) for e in entry.task.elements]
+        cloudnets.record_of(conn, entry.task.cloudnet, self._clock.now(), lines)
+
     @repeatable
     def _postpone(self, entry: Entry, text: str) -> None:
+        due = self._next_try(entry, text)
+        with self._writing(entry) as conn:
+            tasks.postpone(conn, entry, due, text)
+
+    def _next_try(self, entry: Entry, text: str) -> dt.datetime:
         pause = min(self._timing.retry_longest_s, _FIRST_PAUSE_S * 2**entry.attempts)
         log.info(
             "later key=%s target=%s pause_s=%.1f: %s", entry.key, entry.task.target, pause, text
         )
-        due = self._clock.now() + dt.timedelta(seconds=pause)
-        with self._writing(entry) as conn:
-            tasks.postpone(conn, entry, due, text)
+        return self._clock.now() + dt.timedelta(seconds=pause)
 
     # -- looking
 

@@ -34,7 +34,7 @@ def difference(
     before: Sequence[Entry], planned: Iterable[PlannedTask], registry: Registry
 ) -> Difference:
     """What making `planned` takes where `before` stands."""
-    old = {_identity(e.task): e for e in before if e.state is not TaskState.FAILED}
+    old = {_identity(e.task): e for e in before if e.state is not TaskState.FAILED and not e.vain}
     kept: list[int] = []
     fresh: list[PlannedTask] = []
     succeeding: dict[str, int] = {}
