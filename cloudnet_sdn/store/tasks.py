@@ -269,7 +269,9 @@ def put_in_force(
             values["power"] = {**inherited, **entry.power}
             if entry.succeeds is not None:
                 succeeded.add(entry.succeeds)
-                values["powered"] = {**reached.get(entry.succeeds, {}), **entry.powered}
+                granted = reached.get(entry.succeeds, {}).items()
+                stay = {v: p for v, p in granted if v in entry.task.elements}
+                values["powered"] = {**stay, **entry.powered}
             left = {**entry.powered, **values.get("powered", {})} != values["power"]
             if left:
                 values |= {"open": True, "due": now, "attempts": 0}

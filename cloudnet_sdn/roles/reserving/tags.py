@@ -7,7 +7,7 @@ and tunnel bridges don't.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloudnet_sdn.store.tags import Reservation, Taken
@@ -35,11 +35,17 @@ class Route:
         vlink: its overlay id.
         stretches: sets of places that share a tag.
         pinned: place to the tag that was told (a transit end point's).
+        hosts: the places that are hosts' bridges.
     """
 
     vlink: str
     stretches: tuple[tuple[str, ...], ...]
     pinned: Mapping[str, int] = field(default_factory=dict)
+    hosts: frozenset[str] = frozenset()
+
+    def stays(self, places: Collection[str]) -> bool:
+        """Whether a VLink at these places leaves none of this one's hosts."""
+        return self.hosts.issuperset(places)
 
     def pin_of(self, stretch: Sequence[str]) -> int | None:
         """The tag a stretch has to have, None where it is free."""
@@ -87,7 +93,12 @@ def route(
     stretches: dict[str, list[str]] = {}
     for place in places:
         stretches.setdefault(root(place), []).append(place)
-    return Route(vlink, tuple(tuple(s) for s in stretches.values()), dict(pinned))
+    return Route(
+        vlink,
+        tuple(tuple(s) for s in stretches.values()),
+        dict(pinned),
+        frozenset(hosts).intersection(places),
+    )
 
 
 def _join_at(
@@ -120,7 +131,8 @@ def pick(
     """Tags for all VLinks: one for the whole path where that is possible, else per stretch.
 
     A VLink that has a tag at a place keeps it where its stretch allows: what changes least loses
-    least.
+    least. None is kept between a host's bridge alone and a way off the host: old and new stand
+    side by side for a while, and a tag on a bridge has one way off.
 
     Args:
         routes: where each VLink goes.
@@ -135,6 +147,9 @@ def pick(
     found: list[Reservation] = []
     for one in routes:
         mine = {} if own is None else own.get(one.vlink, {})
+        places = [place for stretch in one.stretches for place in stretch]
+        if one.stays(places) != one.stays(mine):
+            mine = {}
         for stretch, tag in zip(one.stretches, _tags(one, used, allowed, mine), strict=True):
             for place in stretch:
                 used.setdefault(place, set()).add(tag)
