@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fakes.life import Life, Line
 from fakes.loopback import Loopback
 from fakes.shells import Fabric, FakeAgent, FakeController, Site
 
@@ -80,10 +81,6 @@ constraints:
 """
 
 
-class Killed(BaseException):
-    """The process ended here."""
-
-
 @dataclass
 class FakeClock:
     """Time that passes when the test says so. Sleeping takes a moment, but no time."""
@@ -136,6 +133,7 @@ class Machine:
 
     Attributes:
         role: the running one.
+        life: of its process.
         peers: by URL, how its shells and providers are reached.
         mapper: what the next process solves with.
     """
@@ -146,6 +144,7 @@ class Machine:
     site: Site | None = None
     mapper: Mapper = field(default_factory=DirectMapper)
     role: Role = field(init=False)
+    life: Life = field(init=False)
 
     def __post_init__(self) -> None:
         self.boot()
@@ -157,14 +156,18 @@ class Machine:
             file.write_bytes(new_store())
             initialise(self.settings.store.url, self.settings.name, self.clock.now())
 
+        self.life = life = Life()
+
         def connect(url: str, tls: TlsFiles | None) -> Rpc:
-            return self.peers[url]
+            return Line(life, self.peers[url])
 
         self.role = Role(self.settings, clock=self.clock, mapper=self.mapper, connect=connect)
+        life.watch(self.role.store)
         self.role.reconciler.recover()
 
     def kill(self) -> None:
-        """End the process without a word; threads of it that still run find their store closed."""
+        """End the process without a word; threads of it that still run come to nothing."""
+        self.life.end()
         self.role.effects.close()
         self.role.negotiation.close()
         self.role.store.close()

@@ -11,8 +11,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -56,10 +57,18 @@ class Lanes(Generic[T]):
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._lanes: dict[Hashable, _Lane[T]] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def close(self) -> None:
-        """Take nothing more on; what runs ends by itself."""
+        """Take nothing more on; what waits is cancelled, what runs ends by itself."""
+        with self._lock:
+            self._closed = True
+            waiting = [future for lane in self._lanes.values() for _, future in lane.waiting]
+            for lane in self._lanes.values():
+                lane.waiting.clear()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        for future in waiting:
+            _cancel(future)
 
     def hangs(self, key: Hashable) -> bool:
         """Whether the shell of a lane was slow and in vain when it was last tried."""
@@ -71,10 +80,12 @@ class Lanes(Generic[T]):
         """Have a job done in a lane.
 
         Raises:
-            RuntimeError: it has been closed.
+            CancelledError: it has been closed.
         """
         future: Future[T] = Future()
         with self._lock:
+            if self._closed:
+                raise CancelledError
             lane = self._lanes.setdefault(key, _Lane())
             if not (lane.hangs and lane.running):
                 lane.waiting.append((job, future))
@@ -89,7 +100,8 @@ class Lanes(Generic[T]):
         while lane.waiting and lane.running < width:
             job, future = lane.waiting.popleft()
             lane.running += 1
-            self._pool.submit(self._run, key, job, future)
+            run = self._pool.submit(self._run, key, job, future)
+            run.add_done_callback(partial(_cancelled_with, future))
 
     def _run(self, key: Hashable, job: Job[T], future: Future[T]) -> None:
         begun = time.monotonic()
@@ -123,6 +135,17 @@ class Lanes(Generic[T]):
             if not lane.running and not lane.waiting and not lane.hangs:
                 del self._lanes[key]
         return back
+
+
+def _cancel(future: Future[T]) -> None:
+    """Nobody waits for it any more: who does so by `concurrent.futures.wait` has to be told."""
+    if future.cancel():
+        future.set_running_or_notify_cancel()
+
+
+def _cancelled_with(future: Future[T], run: Future[None]) -> None:
+    if run.cancelled():
+        _cancel(future)
 
 
 def _finish(future: Future[T], answer: Callable[[], T]) -> None:

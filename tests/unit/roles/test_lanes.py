@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import threading
 import time
 from collections.abc import Iterator
@@ -117,3 +118,25 @@ def test_a_powercycle_whose_answers_are_lost_boots_once(pip):
     pip.call("provisioning.powercycle", "pair", ["web"])
     pip.settle()
     assert pip.site.vnode("web").boots == 2
+
+
+def test_nobody_waits_for_what_was_not_begun_when_lanes_close():
+    lanes: Lanes[str] = Lanes(width=1, name="test", threads=1)
+    shell, begun = threading.Event(), threading.Event()
+
+    def run() -> tuple[str, bool]:
+        begun.set()
+        shell.wait(10)
+        return "done", False
+
+    running = lanes.submit("one", Job(run, lambda: ""))
+    begun.wait(10)
+    waits = [lanes.submit("one", well()), lanes.submit("other", well())]  # for a turn; for a thread
+    lanes.close()
+    shell.set()
+    done, _ = concurrent.futures.wait([running, *waits], timeout=10)
+    assert done == {running, *waits}
+    assert running.result() == "done"
+    assert all(future.cancelled() for future in waits)
+    with pytest.raises(concurrent.futures.CancelledError):
+        lanes.submit("one", well())
