@@ -267,6 +267,12 @@ class Changing(Protocol):
         Raises Transient.
         """
 
+    def restaged(self, task: Task) -> Json | None:
+        """The spec to stage a change with once more, None where it is held still. Raises Transient.
+
+        Asked once another change that was to take the place of this one has been taken back.
+        """
+
 
 @runtime_checkable
 class Leased(Protocol):

@@ -75,6 +75,11 @@ class HostPlugin:
             self._agents.of(old.target).do("vnode.put", old.spec["key"], old.spec["vnode"])
         return None
 
+    def restaged(self, task: Task) -> Json | None:
+        """Nothing was held for it but room, which still is."""
+        del task
+        return None
+
     def remove(self, task: Task) -> None:
         """Have the VNode and its ports removed."""
         with shell(task.target, task.elements):

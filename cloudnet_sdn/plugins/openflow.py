@@ -99,6 +99,11 @@ class OpenFlowPlugin:
             self._controller.do("vlinks.put", old.spec["key"], old.spec["vlink"])
         return None
 
+    def restaged(self, task: Task) -> Json | None:
+        """Nothing was held for it but room, which still is."""
+        del task
+        return None
+
     def remove(self, task: Task) -> None:
         """Have its flows removed."""
         with shell(TARGET, task.elements):

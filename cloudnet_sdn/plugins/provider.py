@@ -260,6 +260,14 @@ class ProviderPlugin:
             raise Transient(f"{task.target} is still changing it back")
         self._call(task.target, "negotiation.confirm", offer["offer"])
 
+    def restaged(self, task: Task) -> Json | None:
+        """A change that a later one took the place of is gone at the provider: ask for it anew."""
+        with provider(task.target, task.elements):
+            offer = self._call(task.target, "negotiation.offer", task.answer["offer"])
+        if offer["state"] == "held":
+            return None
+        return {**task.spec, "request_id": _again(task), "replaces": ""}
+
     # -- removal
 
     def remove(self, task: Task) -> None:

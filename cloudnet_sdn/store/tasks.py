@@ -438,6 +438,27 @@ def outcome(
     )
 
 
+def rivals(conn: sa.Connection, entry: Entry) -> list[Entry]:
+    """Other tasks, of held changes, that are to change in place what this one was to."""
+    rows = conn.execute(
+        sa.select(tasks).where(
+            tasks.c.cloudnet == entry.task.cloudnet,
+            tasks.c.succeeds == entry.succeeds,
+            tasks.c.id != entry.id,
+            tasks.c.wanted == Wanted.PRESENT.value,
+            tasks.c.state == TaskState.PRESENT.value,
+        )
+    )
+    return [_entry(row) for row in rows]
+
+
+def plan_again(conn: sa.Connection, entry: Entry, spec: Json, now: dt.datetime) -> None:
+    """Have a task that is there made once more, as `spec` says."""
+    there = (tasks.c.id == entry.id, tasks.c.state == TaskState.PRESENT.value)
+    again: dict[str, Any] = {"state": TaskState.PLANNED.value, "spec": spec, "answer": {}}
+    conn.execute(tasks.update().where(*there).values(**again, open=True, due=now, attempts=0))
+
+
 def sending(conn: sa.Connection, several: Iterable[Entry]) -> None:
     """Note that shells and providers are asked for these from now on."""
     for some in _batches(e.id for e in several if not e.sent):

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from fakes.databases import Databases, Files
+from fakes.life import Life, Line
 from fakes.loopback import Loopback
 from fakes.shells import Fabric, FakeAgent, FakeController, Site
 
@@ -83,10 +84,6 @@ constraints:
 """
 
 
-class Killed(BaseException):
-    """The process ended here."""
-
-
 @dataclass
 class FakeClock:
     """Time that passes when the test says so. Sleeping takes a moment, but no time."""
@@ -137,6 +134,7 @@ class Machine:
 
     Attributes:
         role: the running one.
+        life: of its process.
         peers: by URL, how its shells and providers are reached.
         mapper: what the next process solves with.
     """
@@ -147,6 +145,7 @@ class Machine:
     site: Site | None = None
     mapper: Mapper = field(default_factory=DirectMapper)
     role: Role = field(init=False)
+    life: Life = field(init=False)
 
     def __post_init__(self) -> None:
         self.boot()
@@ -156,10 +155,13 @@ class Machine:
         if hasattr(self, "role"):
             self._outlive()
 
+        self.life = life = Life()
+
         def connect(url: str, tls: TlsFiles | None, peer: Peer) -> Rpc:
-            return self.peers[url]
+            return Line(life, self.peers[url])
 
         self.role = Role(self.settings, clock=self.clock, mapper=self.mapper, connect=connect)
+        life.watch(self.role.store)
         self.role.reconciler.recover()
 
     def _outlive(self) -> None:
@@ -169,7 +171,8 @@ class Machine:
             conn.execute(schema.leases.delete())
 
     def kill(self) -> None:
-        """End the process without a word; threads of it that still run find their store closed."""
+        """End the process without a word; threads of it that still run come to nothing."""
+        self.life.end()
         self.role.effects.close()
         self.role.negotiation.close()
         self.role.store.close()

@@ -426,10 +426,26 @@ class Effects:
             log.info("gone with its shell key=%s target=%s", entry.key, entry.task.target)
         elif old is not None and isinstance(plugin, Changing):
             answer = plugin.revert(entry.task, old.task)
+            self._hold_again(entry, plugin)
         else:
             plugin.remove(entry.task)
         log.info("done step=%s key=%s target=%s", Step.REMOVE, entry.key, entry.task.target)
         return self._gone(entry, old, answer)
+
+    def _hold_again(self, entry: Entry, plugin: Changing) -> None:
+        """What a change took the place of is held again, now that the change is taken back."""
+        with self._store.read() as conn:
+            others = tasks.rivals(conn, entry)
+        for other in others:
+            spec = plugin.restaged(other.task)
+            if spec is not None:
+                log.info("held again key=%s target=%s", other.key, other.task.target)
+                self._plan_again(other, spec)
+
+    @repeatable
+    def _plan_again(self, entry: Entry, spec: Json) -> None:
+        with self._store.write() as conn:
+            tasks.plan_again(conn, entry, spec, self._clock.now())
 
     @repeatable
     def _gone(self, entry: Entry, old: Entry | None, answer: Json | None) -> Entry | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, wait
 
 import pytest
 from fakes.world import OPERATOR, OTHER, PAIR, request
@@ -120,19 +120,26 @@ def test_a_powercycle_whose_answers_are_lost_boots_once(pip):
     assert pip.site.vnode("web").boots == 2
 
 
-def test_what_waits_in_a_closed_lane_is_cancelled():
-    lanes: Lanes[str] = Lanes(width=1, name="test")
-    shell = threading.Event()
-    first = lanes.submit("shell", hanging(shell))
-    second = lanes.submit("shell", well())
+def test_nobody_waits_for_what_was_not_begun_when_lanes_close():
+    lanes: Lanes[str] = Lanes(width=1, name="test", threads=1)
+    shell, begun = threading.Event(), threading.Event()
+
+    def run() -> tuple[str, bool]:
+        begun.set()
+        shell.wait(10)
+        return "done", False
+
+    running = lanes.submit("one", Job(run, lambda: ""))
+    begun.wait(10)
+    waits = [lanes.submit("one", well()), lanes.submit("other", well())]  # for a turn; for a thread
     lanes.close()
-    done, _ = wait([second], timeout=5)
-    assert done == {second}
-    assert second.cancelled()
-    with pytest.raises(CancelledError):
-        lanes.submit("shell", well())
     shell.set()
-    assert first.result(5) == "tried"
+    done, _ = concurrent.futures.wait([running, *waits], timeout=10)
+    assert done == {running, *waits}
+    assert running.result() == "done"
+    assert all(future.cancelled() for future in waits)
+    with pytest.raises(concurrent.futures.CancelledError):
+        lanes.submit("one", well())
 
 
 def test_an_offer_that_a_slow_provider_holds_up_is_left_to_the_next_process(federation, caplog):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fakes.shells import Fabric
 from fakes.world import OPERATOR, PAIR, SPLIT, Federation, Machine, request
 
 from cloudnet_sdn.wire.faults import BadRequest, Conflict
@@ -159,6 +160,23 @@ def test_a_vnode_that_must_move_is_made_elsewhere_and_runs_there(pip):
     assert len(things(pip)["vnodes"]) == 2
 
 
+@pytest.mark.parametrize("way", ["together", "apart"])
+def test_vnodes_of_a_vlink_come_together_on_a_host_and_part_again(pip, way):
+    """The VLink's tag on the host that stays is another one: it has another way off its bridge."""
+    apart = PAIR.partition("constraints")[0] + "constraints:\n  - {apart: [web, db]}\n"
+    together = PAIR.partition("constraints")[0] + "constraints:\n  - {together: [web, db]}\n"
+    before, after = (apart, together) if way == "together" else (together, apart)
+    running(pip, before)
+    change = modify(pip, "pair", after, relocate=True)
+    assert change["state"] == "held", change["reasons"]
+    assert pip.call("negotiation.confirm", change["offer"])["state"] == "confirmed"
+    pip.settle()
+    assert len({host for host, *_ in things(pip)["vnodes"].values()}) == (
+        2 if way == "apart" else 1
+    )
+    assert Fabric([pip.site]).reached(("web", "web-db")) == {("db", "web-db")}
+
+
 def test_one_change_at_a_time_and_only_of_what_stands(pip):
     offer = request(pip, PAIR)
     with pytest.raises(Conflict, match="preliminary"):
@@ -223,6 +241,16 @@ def test_a_broker_changes_parts_at_its_providers(federation: Federation):
     vnp.call("negotiation.release", "shop")
     federation.settle()
     assert federation.empty()
+
+
+def test_a_broker_gives_up_a_vnode_that_runs(federation: Federation):
+    """What was granted of the VNode's power goes with it: nothing is left to do about it."""
+    vnp = federation.vnp
+    running(vnp, WIDER, federation.settle)
+    change = modify(vnp, "shop", SPLIT)
+    assert vnp.call("negotiation.confirm", change["offer"])["state"] == "confirmed"
+    federation.settle()
+    assert vnp.call("provisioning.status", "shop") == dict.fromkeys(("web", "app", "db"), "running")
 
 
 @pytest.mark.parametrize("end", ["cancel", "expire"])

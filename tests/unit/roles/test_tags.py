@@ -80,3 +80,16 @@ def test_no_tag_left_is_said():
     with pytest.raises(NoTag) as caught:
         tags_of([Route("v", (("sn1",),))], {"sn1": frozenset(range(4096))})
     assert caught.value.reason.code == "capacity"
+
+
+def test_a_tag_has_one_way_off_a_host_even_while_a_vlink_changes():
+    """Old and new stand side by side, and an agent refuses a tag with two ways off its bridge."""
+    far = route(UL, "v", Placement(("a", "sw1", "m", "sw2", "b")), ("sn1", "sn2"), {})
+    near = route(UL, "v", Placement(()), ("sn2",), {})
+    both = {p: frozenset({100}) for p in ("a", "m", "b", "sn1", "sn2")}
+    own = {"v": dict.fromkeys(both, 100)}
+    assert {r.tag for r in pick([far], both, allowed, own)} == {100}
+    assert [r.tag for r in pick([near], both, allowed, own)] == [102]
+    here = {"sn2": frozenset({100})}
+    assert [r.tag for r in pick([near], here, allowed, {"v": {"sn2": 100}})] == [100]
+    assert 100 not in {r.tag for r in pick([far], here, allowed, {"v": {"sn2": 100}})}
