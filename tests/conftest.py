@@ -82,6 +82,21 @@ def database_server(request: pytest.FixtureRequest) -> Iterator[databases.Databa
         lacks(str(exc))
 
 
+@pytest.fixture(scope="session")
+def shared_server(
+    request: pytest.FixtureRequest, database_server: databases.Databases
+) -> Iterator[databases.Databases]:
+    """A server of databases that several processes may use: PostgreSQL where `--store` has none."""
+    if request.config.getoption("--store") != "sqlite":
+        yield database_server
+        return
+    try:
+        with databases.serving("postgresql") as found:
+            yield found
+    except LookupError as exc:
+        lacks(str(exc))
+
+
 @pytest.fixture
 def stores(database_server: databases.Databases) -> Iterator[databases.Databases]:
     """As `database_server`; what a test was given ends with it."""

@@ -42,6 +42,11 @@ class Life:
         with self._lock:
             self.points, self._counts, self._last = [], True, last
 
+    def spare(self) -> None:
+        """Count no longer: a point that wasn't met in time is no place to end at any more."""
+        with self._lock:
+            self._counts = False
+
     def end(self) -> None:
         """End here, whatever its threads are at."""
         self.over = True

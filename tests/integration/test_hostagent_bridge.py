@@ -65,6 +65,7 @@ def database(open_vswitch) -> Iterator[Database]:
 
 @pytest.fixture
 def bridge(database, monkeypatch) -> Iterator[Bridge]:
+    # The real limits, shortened: a test would wait for tens of seconds.
     monkeypatch.setattr(module, "TIMEOUT_S", 0.5)
     monkeypatch.setattr(module, "CONNECT_S", 0.5)
     made = Bridge("br", "host", ["up"], database.remote)

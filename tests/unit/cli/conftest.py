@@ -76,6 +76,7 @@ def sh(
     capsys: pytest.CaptureFixture[str],
 ) -> Shell:
     monkeypatch.chdir(tmp_path)
+    # No settings of whoever runs the tests.
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     behind, url = stage

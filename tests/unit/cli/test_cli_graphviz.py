@@ -59,6 +59,7 @@ def test_without_an_answer_from_sfdp_we_place_them_ourselves_and_say_so(
         tool = tmp_path / "sfdp"
         tool.write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")
         tool.chmod(0o755)
+    # A machine without Graphviz, or with one that fails.
     monkeypatch.setenv("PATH", str(tmp_path))
     assert place(BOXES, [], 70.0) == layout.place(BOXES, [], 70.0)
     assert why in capsys.readouterr().err

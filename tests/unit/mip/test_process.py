@@ -87,6 +87,7 @@ def own(tmp_path: Path, monkeypatch):
     """A module with an objective, on the path here and in workers."""
     (tmp_path / "own_objective.py").write_text(OWN)
     monkeypatch.syspath_prepend(str(tmp_path))
+    # A real worker finds the test's module there.
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     yield importlib.import_module("own_objective")
     sys.modules.pop("own_objective", None)
@@ -135,6 +136,7 @@ def test_cancel_ends_the_worker_and_leaves_nothing(tmp_path: Path, monkeypatch) 
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     (tmp_path / "slow_job.py").write_text(SLOW)
+    # Where temporary files go is read once per process.
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     solving = Solving(Job("slow_job:wait", (SOME_S,)))
@@ -206,6 +208,7 @@ def wait(file, progress):
 def test_what_an_ended_worker_had_started_ends_with_it(tmp_path: Path, monkeypatch) -> None:
     """As the solver, which is a process of its own."""
     (tmp_path / "stuck_job.py").write_text(STUCK)
+    # A real worker finds the test's module there.
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     child = tmp_path / "child"
     job = Job("stuck_job:wait", (str(child),))

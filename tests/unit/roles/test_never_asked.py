@@ -6,7 +6,8 @@ import time
 
 import pytest
 import sqlalchemy as sa
-from fakes.world import OTHER, PAIR, SPLIT, Killed, request
+from fakes.loopback import Killed
+from fakes.world import OTHER, PAIR, SPLIT, request
 
 from cloudnet_sdn.store.schema import offers
 from cloudnet_sdn.wire.faults import NotFound

@@ -9,7 +9,8 @@ import time
 
 import pytest
 import sqlalchemy as sa
-from fakes.world import PAIR, DirectMapper, Killed, Machine, provider, request
+from fakes.loopback import Killed
+from fakes.world import PAIR, DirectMapper, Machine, provider, request
 
 from cloudnet_sdn.store import tags, tasks
 from cloudnet_sdn.store.contention import StoreAway
@@ -29,13 +30,6 @@ class Gate:
         return DirectMapper().map(problem, options)
 
 
-@pytest.fixture
-def shared(request):
-    """Only where a role may have several processes."""
-    if request.config.getoption("--store") == "sqlite":
-        pytest.skip("a role on SQLite has one process; see --store")
-
-
 def tick(machine: Machine, times: int = 10) -> None:
     for _ in range(times):
         machine.role.reconciler.tick()
@@ -51,9 +45,8 @@ def until_settled(machine: Machine, offer: str) -> dict:
     return found
 
 
-def test_a_second_process_on_sqlite_is_turned_away(pip, request):
-    if request.config.getoption("--store") != "sqlite":
-        pytest.skip("others are for many")
+@pytest.mark.usefixtures("file_of_its_own")
+def test_a_second_process_on_sqlite_is_turned_away(pip):
     with pytest.raises(StoreError, match="another process of this role uses it"):
         Machine(pip.settings, pip.clock, pip.peers, pip.site)
     assert request_state(pip) == "held"

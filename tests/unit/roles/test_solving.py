@@ -33,6 +33,7 @@ def solver():
 def stuck(monkeypatch, tmp_path):
     """Every solve goes on for ever: no problem makes a solver do so for certain."""
     file = tmp_path / "pids"
+    # A real worker, whose job comes from the tests.
     monkeypatch.setenv("PYTHONPATH", str(JOBS))
     monkeypatch.setattr(
         "mip.workers.pool.mapping_job", lambda *_: Job("mip_jobs:stick", (str(file),))
@@ -59,6 +60,7 @@ def running(pid):
 def greedy(monkeypatch, tmp_path):
     """Every solve starts a solver that takes 600 MiB."""
     file = tmp_path / "pid"
+    # A real worker, whose job comes from the tests.
     monkeypatch.setenv("PYTHONPATH", str(JOBS))
     asked = Job("mip_jobs:have_child_grow", (600 << 20, str(file)))
     monkeypatch.setattr("mip.workers.pool.mapping_job", lambda *_: asked)

@@ -34,6 +34,7 @@ def test_a_nul_in_an_argument_is_a_bad_request(pip, method):
 
 def test_a_long_currency_is_kept(tmp_path, clock, monkeypatch):
     told = "currency: " + "x" * CURRENCY_LONGEST
+    # The world every machine is started with.
     monkeypatch.setattr(world, "SUBSTRATE", world.SUBSTRATE.replace("currency: EUR", told))
     pip = provider(tmp_path, "berlin", "munich", "b", clock)
     offer = request(pip, PAIR)
@@ -46,6 +47,7 @@ def test_one_that_is_too_long_is_told_when_the_substrate_is_loaded(pip, tmp_path
     text = pip.call("operator.substrate", caller=OPERATOR)
     with pytest.raises(BadRequest, match=r"sn1: features\.currency: at most 64"):
         pip.call("operator.load", text.replace("currency: EUR", told), caller=OPERATOR)
+    # The world every machine is started with.
     monkeypatch.setattr(world, "SUBSTRATE", world.SUBSTRATE.replace("currency: EUR", told))
     with pytest.raises(SubstrateError, match=r"features\.currency: at most 64"):
         provider(tmp_path / ".", "munich", "berlin", "a", pip.clock)

@@ -248,6 +248,7 @@ def test_a_dripping_request_is_ended(
     service: Service, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A byte now and then doesn't prolong the time a request has."""
+    # The real time, shortened.
     monkeypatch.setattr(connections, "REQUEST_S", 0.5)
     server = serving(service, None)
     with socket.create_connection(("127.0.0.1", server.port), 5) as plain:
@@ -263,6 +264,7 @@ def test_a_long_call_is_answered(
     serving: Serving, calling: Calling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How long a method takes counts neither as the request's time nor as its answer's."""
+    # The real time, shortened.
     monkeypatch.setattr(connections, "REQUEST_S", 0.3)
     monkeypatch.setattr(connections, "ANSWER_S", 0.3)
 
@@ -278,6 +280,7 @@ def test_a_long_call_is_answered(
 def test_a_stalled_handshake_is_ended(
     service: Service, serving: Serving, role: TlsFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The real time, shortened.
     monkeypatch.setattr(door, "GREETING_S", 0.3)
     server = serving(service, role)
     with socket.create_connection(("127.0.0.1", server.port), 5) as plain:
@@ -289,6 +292,7 @@ def test_a_stalled_handshake_is_ended(
 def test_idle_connections_are_closed(
     service: Service, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The real time, shortened.
     monkeypatch.setattr(connections, "IDLE_S", 0.3)
     server = serving(service, None)
     with socket.create_connection(("127.0.0.1", server.port), 5) as plain:
@@ -322,6 +326,7 @@ def test_the_oldest_of_the_address_with_the_most_makes_room(
     service: Service, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So one address that fills the door keeps no other one out, silent as that may be."""
+    # The real limit, lowered: it takes 128 silent connections.
     monkeypatch.setattr(door, "ROOM", 4)
     server = serving(service, None)
     with ExitStack() as stack:
@@ -348,6 +353,7 @@ def test_connections_of_one_caller_are_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One too many is closed, others find room, and there is room again when some leave."""
+    # The real limit, lowered: it takes 512 connections.
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 8)
     server = serving(service, role)
     clients = [calling(server.url, tenant, timeout_s=5) for _ in range(4)]
@@ -399,6 +405,7 @@ def test_a_large_body_without_certificate_is_refused_unread(
 def test_what_strangers_leave_unfinished_ends_soon(
     service: Service, serving: Serving, role: TlsFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The real time, shortened.
     monkeypatch.setattr(connections, "STRANGER_S", 0.3)
     server = serving(service, role)
     context = context_of(role, show=False)
@@ -425,6 +432,7 @@ def test_unfinished_bodies_of_one_caller_hold_his_share_of_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who promises more than that is told to come back; others' large requests are read."""
+    # The real time, shortened.
     monkeypatch.setattr(server_module, "PATIENCE_S", 0.2)
     server = serving(service, role, max_bytes=1_000_000)
     head = b"POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
@@ -488,6 +496,7 @@ def test_calls_of_one_caller_are_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who has half of all places is told to come back; others find one."""
+    # The real time, shortened.
     monkeypatch.setattr(server_module, "PATIENCE_S", 0.2)
     hall = Hall(apart=False)
     server = serving(hall.service, role, threads=4)

@@ -23,6 +23,7 @@ Calling = Callable[..., Client]
 
 @pytest.fixture(autouse=True)
 def look_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The files' times are looked at now and then; here, each time.
     monkeypatch.setattr(tls_module, "LOOK_S", 0.0)
 
 

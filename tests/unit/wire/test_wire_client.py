@@ -218,6 +218,7 @@ def test_nonsense_is_peer_away(calling: Calling, answer: bytes) -> None:
 
 
 def test_an_endless_answer_is_peer_away(calling: Calling, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The real limit, lowered: an answer of 64 MiB takes long.
     monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 100_000)
 
     def behave(sock: socket.socket, _number: int) -> None:
