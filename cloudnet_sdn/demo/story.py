@@ -108,36 +108,23 @@ class Story:
         """
         begun = time.monotonic()
         options = {"hold_s": 300, "wait_s": 60}
-        offer = self.vnp.call(
-            "negotiation.request", str(uuid.uuid4()), self.text, options, timeout_s=90
-        )
-        offer = self._until(
-            lambda: self.vnp.call("negotiation.offer", offer["offer"]),
-            lambda o: o["state"] != "working",
-            "the offer",
-        )
+        args = (str(uuid.uuid4()), self.text, options)
+        offer = self.vnp.call("negotiation.request", *args, timeout_s=90)
+        offer = self._leaves("working", offer["offer"], "the offer")
         self.report.seconds["request"] = time.monotonic() - begun
         self.report.cloudnet = offer["cloudnet"]
         if offer["state"] != "held":
-            why = "; ".join(f"{r['element']}: {r['text']}" for r in offer["reasons"])
             kind = DemoRefused if offer["state"] == "refused" else DemoFailed
-            raise kind(f"the offer is {offer['state']}: {why or 'no reason given'}")
+            raise kind(f"the offer is {offer['state']}: {_why(offer)}")
         price = f", {offer['price']:.2f} {offer['currency']} an hour" if offer["currency"] else ""
         self.say(f"held {offer['cloudnet']} until {offer['expires']}{price}")
-        return dict(offer)
+        return offer
 
     def confirm(self, offer: str) -> None:
         """Stage two."""
         begun = time.monotonic()
-        self.vnp.call("negotiation.confirm", offer, timeout_s=90)
-        got = self._until(
-            lambda: self.vnp.call("negotiation.offer", offer),
-            lambda o: o["state"] != "confirming",
-            "the confirmation",
-        )
+        self._have_confirmed(offer, "the confirmation")
         self.report.seconds["confirm"] = time.monotonic() - begun
-        if got["state"] != "confirmed":
-            raise DemoFailed(f"the offer is {got['state']} instead of confirmed")
         self.say("confirmed at every provider")
 
     def start(self) -> None:
@@ -239,23 +226,27 @@ class Story:
         options = {"hold_s": 300, "wait_s": 60}
         args = (str(uuid.uuid4()), self.report.cloudnet, dump(change.graph), options)
         offer = self.vnp.call("negotiation.modify", *args, timeout_s=90)
-        offer = self._until(
-            lambda: self.vnp.call("negotiation.offer", offer["offer"]),
-            lambda o: o["state"] != "working",
-            "the change",
-        )
+        offer = self._leaves("working", offer["offer"], "the change")
         if offer["state"] != "held":
-            why = "; ".join(f"{r['element']}: {r['text']}" for r in offer["reasons"])
-            raise DemoFailed(f"the change is {offer['state']}: {why or 'no reason given'}")
-        self.vnp.call("negotiation.confirm", offer["offer"], timeout_s=90)
-        offer = self._until(
-            lambda: self.vnp.call("negotiation.offer", offer["offer"]),
-            lambda o: o["state"] != "confirming",
-            "the confirmation of the change",
+            raise DemoFailed(f"the change is {offer['state']}: {_why(offer)}")
+        self._have_confirmed(offer["offer"], "the confirmation of the change")
+
+    def _have_confirmed(self, offer: str, what: str) -> None:
+        """Confirm an offer and wait until it is so."""
+        self.vnp.call("negotiation.confirm", offer, timeout_s=90)
+        got = self._leaves("confirming", offer, what)
+        if got["state"] != "confirmed":
+            raise DemoFailed(f"{what} ended {got['state']}: {_why(got)}")
+
+    def _leaves(self, state: str, offer: str, what: str) -> dict[str, Any]:
+        """The offer, once it isn't in a state any more."""
+        return dict(
+            self._until(
+                lambda: self.vnp.call("negotiation.offer", offer),
+                lambda seen: seen["state"] != state,
+                what,
+            )
         )
-        if offer["state"] != "confirmed":
-            why = "; ".join(f"{r['element']}: {r['text']}" for r in offer["reasons"])
-            raise DemoFailed(f"the change is {offer['state']} instead of confirmed: {why}")
 
     def _check_change(self, change: Change, located: Mapping[str, Located]) -> None:
         """The new VLink and the wider one give what is reserved now."""
@@ -310,6 +301,11 @@ class Story:
                 raise DemoFailed(f"{what} took over {timeout_s:.0f} s; last seen: {seen}")
             time.sleep(0.1)
         return seen
+
+
+def _why(offer: Mapping[str, Any]) -> str:
+    """The reasons of an offer, in one line."""
+    return "; ".join(f"{r['element']}: {r['text']}" for r in offer["reasons"]) or "no reason given"
 
 
 def _as_promised(vlink: Mapping[str, Any]) -> bool:

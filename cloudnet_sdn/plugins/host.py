@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 from cloudnet_sdn.plugins.agents import Agents, agents_of
 from cloudnet_sdn.plugins.calls import beyond, shell
+from cloudnet_sdn.plugins.in_place import ChangingInPlace
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.ports import Json, Observation, Plan, PlannedTask, Refused, Task, Transient
 from cloudnet_sdn.wire.faults import NotFound
@@ -17,7 +17,7 @@ NAME = "host"
 TYPES = ("/node/host/server", "/node/host/mainframe")
 
 
-class HostPlugin:
+class HostPlugin(ChangingInPlace):
     """Embeds VNodes through the agents of their hosts."""
 
     mends = True
@@ -55,30 +55,9 @@ class HostPlugin:
         """Nothing more to do: what is made stays."""
         return task.answer
 
-    def successor(self, old: Task, new: PlannedTask) -> PlannedTask:
-        """The VNode where it is, with other resources or ports."""
-        return replace(new, spec={**new.spec, "key": old.spec["key"]})
-
-    def stage(self, task: Task, old: Task) -> Json:
-        """What is merely held is changed at once; what runs, not yet: the room is reserved."""
-        return old.answer if old.confirmed else self.make(task)
-
-    def apply(self, task: Task) -> Json:
-        """Have the VNode be as it is to be."""
-        return self.make(task)
-
-    def revert(self, task: Task, old: Task) -> Json | None:
-        """Have the VNode be as it was, where it has been touched."""
-        if old.confirmed and not task.applied:
-            return None
-        with shell(task.target, task.elements):
-            self._agents.of(old.target).do("vnode.put", old.spec["key"], old.spec["vnode"])
-        return None
-
-    def restaged(self, task: Task) -> Json | None:
-        """Nothing was held for it but room, which still is."""
-        del task
-        return None
+    def put_back(self, old: Task) -> None:
+        """Order the VNode as it was."""
+        self._agents.of(old.target).do("vnode.put", old.spec["key"], old.spec["vnode"])
 
     def remove(self, task: Task) -> None:
         """Have the VNode and its ports removed."""

@@ -6,11 +6,11 @@ The controller adds nothing of its own: ends, links and tags come from the mappi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from cloudnet_sdn.model.settings import Timing
 from cloudnet_sdn.plugins.calls import Peer, beyond, shell
+from cloudnet_sdn.plugins.in_place import ChangingInPlace
 from cloudnet_sdn.plugins.registry import Context, Extension
 from cloudnet_sdn.plugins.sharing import Shared
 from cloudnet_sdn.ports import (
@@ -42,7 +42,7 @@ _SEEN = {
 }
 
 
-class OpenFlowPlugin:
+class OpenFlowPlugin(ChangingInPlace):
     """Embeds VLinks through one VLink controller."""
 
     mends = True
@@ -79,30 +79,9 @@ class OpenFlowPlugin:
         """Nothing more to do: what is made stays."""
         return task.answer
 
-    def successor(self, old: Task, new: PlannedTask) -> PlannedTask:
-        """The VLink with another bandwidth, path or tags."""
-        return replace(new, spec={**new.spec, "key": old.spec["key"]})
-
-    def stage(self, task: Task, old: Task) -> Json:
-        """What is merely held is changed at once; what carries, not yet: links are reserved."""
-        return old.answer if old.confirmed else self.make(task)
-
-    def apply(self, task: Task) -> Json:
-        """Have the VLink be as it is to be; the controller builds before it breaks."""
-        return self.make(task)
-
-    def revert(self, task: Task, old: Task) -> Json | None:
-        """Have the VLink be as it was, where it has been touched."""
-        if old.confirmed and not task.applied:
-            return None
-        with shell(TARGET, task.elements):
-            self._controller.do("vlinks.put", old.spec["key"], old.spec["vlink"])
-        return None
-
-    def restaged(self, task: Task) -> Json | None:
-        """Nothing was held for it but room, which still is."""
-        del task
-        return None
+    def put_back(self, old: Task) -> None:
+        """Order the VLink as it was; the controller builds before it breaks."""
+        self._controller.do("vlinks.put", old.spec["key"], old.spec["vlink"])
 
     def remove(self, task: Task) -> None:
         """Have its flows removed."""

@@ -5,25 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fakes.scenarios import TRIO
 from fakes.shells import Fabric
 from fakes.world import OPERATOR, PAIR, SPLIT, Federation, Machine, request
 
 from cloudnet_sdn.wire.faults import BadRequest, Conflict
 from rdl.language.load import load_graph
-
-GROWN = """\
-rdl: 1
-graph: pair
-nodes:
-  web: {cpu: 2, memory: 1GiB}
-  db: {cpu: 2, memory: 1GiB}
-  log: {cpu: 1, memory: 1GiB}
-links:
-  web-db: {ends: [web, db], bandwidth: 20Mbps, addresses: [10.0.0.1/24, 10.0.0.2/24]}
-  db-log: {ends: [db, log], bandwidth: 5Mbps}
-constraints:
-  - {apart: [web, db]}
-"""
 
 
 def running(machine: Machine, graph: str, settle: Any = None) -> dict[str, Any]:
@@ -56,7 +43,7 @@ def things(machine: Machine) -> dict[str, Any]:
 def test_a_cloudnet_grows_and_what_it_had_stays_where_it_is(pip):
     offer = running(pip, PAIR)
     before = things(pip)
-    change = modify(pip, "pair", GROWN)
+    change = modify(pip, "pair", TRIO)
     assert change["state"] == "held", change["reasons"]
     assert change["cloudnet"] == offer["cloudnet"]
     held = things(pip)
@@ -89,7 +76,7 @@ def test_a_cloudnet_grows_and_what_it_had_stays_where_it_is(pip):
 def test_a_change_that_comes_to_nothing_leaves_all_as_it_was(pip, end):
     running(pip, PAIR)
     before, free = things(pip), pip.call("negotiation.substrate")
-    change = modify(pip, "pair", GROWN, hold_s=5.0)
+    change = modify(pip, "pair", TRIO, hold_s=5.0)
     assert pip.call("negotiation.substrate") != free
     if end == "cancel":
         assert pip.call("negotiation.cancel", change["offer"])["state"] == "cancelled"
@@ -105,7 +92,7 @@ def test_a_change_that_comes_to_nothing_leaves_all_as_it_was(pip, end):
 
 def test_a_cloudnet_shrinks_and_what_it_gives_up_is_free(pip):
     free = pip.call("negotiation.substrate")
-    running(pip, GROWN)
+    running(pip, TRIO)
     change = modify(pip, "pair", PAIR)
     assert len(things(pip)["vnodes"]) == 3
     pip.call("negotiation.confirm", change["offer"])
@@ -180,17 +167,17 @@ def test_vnodes_of_a_vlink_come_together_on_a_host_and_part_again(pip, way):
 def test_one_change_at_a_time_and_only_of_what_stands(pip):
     offer = request(pip, PAIR)
     with pytest.raises(Conflict, match="preliminary"):
-        modify(pip, "pair", GROWN)
+        modify(pip, "pair", TRIO)
     pip.call("negotiation.confirm", offer["offer"])
-    first = modify(pip, "pair", GROWN)
-    assert modify(pip, "pair", GROWN)["offer"] == first["offer"]
+    first = modify(pip, "pair", TRIO)
+    assert modify(pip, "pair", TRIO)["offer"] == first["offer"]
     with pytest.raises(Conflict, match="changed already"):
-        modify(pip, "pair", GROWN.replace("20Mbps", "30Mbps"), "m2")
-    second = modify(pip, "pair", GROWN.replace("20Mbps", "30Mbps"), "m3", replaces=first["offer"])
+        modify(pip, "pair", TRIO.replace("20Mbps", "30Mbps"), "m2")
+    second = modify(pip, "pair", TRIO.replace("20Mbps", "30Mbps"), "m3", replaces=first["offer"])
     assert second["state"] == "held", second["reasons"]
     assert pip.call("negotiation.offer", first["offer"])["state"] == "cancelled"
     with pytest.raises(BadRequest, match="named other"):
-        modify(pip, "pair", GROWN.replace("graph: pair", "graph: other"), "m4")
+        modify(pip, "pair", TRIO.replace("graph: pair", "graph: other"), "m4")
     pip.call("negotiation.confirm", second["offer"])
     pip.settle()
     (vlink,) = [v for k, v in things(pip)["vlinks"].items() if k.endswith(".web-db")]
@@ -200,7 +187,7 @@ def test_one_change_at_a_time_and_only_of_what_stands(pip):
 
 def test_released_while_it_changes_nothing_is_left(pip):
     running(pip, PAIR)
-    modify(pip, "pair", GROWN)
+    modify(pip, "pair", TRIO)
     pip.call("negotiation.release", "pair")
     pip.settle()
     assert pip.site.empty()
