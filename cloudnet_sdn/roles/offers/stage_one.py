@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Sequence
-from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import replace
 
 from cloudnet_sdn.model.reasons import as_json
 from cloudnet_sdn.model.settings import RoleKind, Settings
@@ -20,17 +18,16 @@ from cloudnet_sdn.model.states import OfferKind, OfferState, TaskState, Wanted
 from cloudnet_sdn.model.times import parse_time, timestamp
 from cloudnet_sdn.ports import Clock, Json, OfferId, Refused
 from cloudnet_sdn.roles import documents
-from cloudnet_sdn.roles.access import is_operator
 from cloudnet_sdn.roles.documents import parse_overlay
 from cloudnet_sdn.roles.effects.runner import Effects, Outcome
 from cloudnet_sdn.roles.mapping import agreement
-from cloudnet_sdn.roles.mapping.agreement import Part
-from cloudnet_sdn.roles.mapping.component import Mapping, Nogoods, View
-from cloudnet_sdn.roles.mapping.standing import Standing, carried, unchanged, with_old_paths
+from cloudnet_sdn.roles.mapping.component import Mapping
+from cloudnet_sdn.roles.mapping.standing import Standing
 from cloudnet_sdn.roles.offers import admission, pricing
-from cloudnet_sdn.roles.offers.discretion import discreet
 from cloudnet_sdn.roles.offers.learning import Learned, tried
 from cloudnet_sdn.roles.offers.lifecycle import Hold
+from cloudnet_sdn.roles.offers.mappings import Mappings
+from cloudnet_sdn.roles.offers.rounds import Assignment, Made
 from cloudnet_sdn.roles.offers.stages import Stage
 from cloudnet_sdn.roles.reserving.reservation import (
     Moved,
@@ -45,13 +42,11 @@ from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.offers import GraphLayer, Offer
 from cloudnet_sdn.store.schema import CURRENCY_LONGEST
 from cloudnet_sdn.store.tasks import Entry
-from cloudnet_sdn.wire.identity import Caller
-from mip.problem.statement import Code, Problem, Reason
+from mip.problem.statement import Code, Reason
 from rdl.federation.merge import merge
 from rdl.federation.partition import PartitionError
-from rdl.graph import Graph, Scalar
+from rdl.graph import Scalar
 from rdl.language.dump import dump
-from rdl.language.load import load_graph
 
 log = logging.getLogger(__name__)
 
@@ -62,63 +57,6 @@ _EARLIER_S = 2.0
 
 _LEAST_HOLD_S = 2.0
 """A shorter hold is of no use to anybody, unless it was asked for."""
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """What is to be embedded.
-
-    Attributes:
-        offer: for whom.
-        graph: what is asked for, or proposed to providers.
-        standing: the generation that it is to follow.
-        until: when no further round is begun.
-    """
-
-    offer: Offer
-    graph: Graph
-    standing: Standing | None
-    until: dt.datetime
-
-    @property
-    def relocate(self) -> bool:
-        """Whether what could stay may move."""
-        return bool(self.offer.options.get("relocate"))
-
-
-@dataclass(frozen=True)
-class Made:
-    """A round, and what came of it."""
-
-    solved: Solved
-    reserved: Reserved
-    outcome: Outcome
-
-    @property
-    def round(self) -> int:
-        """Its number."""
-        return self.reserved.round
-
-    @cached_property
-    def parts(self) -> dict[str, Part]:
-        """What each provider below answered."""
-        answers = {e.task.target: e.task.answer for e in self.outcome.entries}
-        return {
-            target: Part(load_graph(answer["graph"]), answer["choices"])
-            for target, answer in answers.items()
-            if "choices" in answer
-        }
-
-    @property
-    def held(self) -> frozenset[str]:
-        """The providers that keep their parts."""
-        return frozenset(e.task.target for e in self.outcome.entries if "choices" in e.task.answer)
-
-    @property
-    def standing(self) -> Standing:
-        """What is held of it, as something that another round is to follow."""
-        whole = Standing(self.solved.overlay, self.reserved.overlay, self.reserved.mapping)
-        return whole.at(self.held)
 
 
 class StageOne:
@@ -136,6 +74,7 @@ class StageOne:
     ) -> None:
         self._store = store
         self._mapping = mapping
+        self._mappings = Mappings(mapping, settings)
         self._reservations = reserving
         self._effects = effects
         self._clock = clock
@@ -222,7 +161,7 @@ class StageOne:
             "replaces_below": self._held_below(offer, over),
         }
         for _ in range(_SOLVES):
-            solved = self._solved(task, learned, over)
+            solved = self._mappings.find(task, learned, over)
             try:
                 with learned.took.of(Stage.STORE):
                     reserved = self._reservations.reserve(
@@ -274,115 +213,6 @@ class StageOne:
             for e in entries
             if "offer" in e.task.answer and not e.task.confirmed
         }
-
-    def _solved(self, task: Assignment, learned: Learned, over: Made | None) -> Solved:
-        """A mapping; what can stay stays, what is unchanged before what isn't."""
-        standing = [] if task.standing is None else [task.standing]
-        standing += [] if over is None else [over.standing]
-        with learned.took.of(Stage.LOOK):
-            view = self._mapping.view(without=task.offer.cloudnet, standing=standing)
-        keeps = list(self._keeps(task, view, learned, over))
-        tries = [(keep, nogoods) for nogoods in learned.nogoods for keep in keeps]
-        for keep, nogoods in tries[:-1]:
-            try:
-                return self._mapped(task, view, keep, nogoods, learned, explain=False)
-            except Refused as exc:
-                if any(r.code is Code.TIMEOUT for r in exc.reasons):
-                    raise
-        keep, nogoods = tries[-1]
-        return self._mapped(task, view, keep, nogoods, learned)
-
-    def _keeps(
-        self, task: Assignment, view: View, learned: Learned, over: Made | None
-    ) -> Iterator[MappingOf[str, str]]:
-        """By VNode the host that it is to keep: what is tried, the most first, each but once."""
-        told: list[MappingOf[str, str]] = []
-        for keep in self._wishes(task, view, learned, over):
-            if keep not in told:
-                told.append(keep)
-                yield keep
-
-    def _wishes(
-        self, task: Assignment, view: View, learned: Learned, over: Made | None
-    ) -> Iterator[MappingOf[str, str]]:
-        standing = task.standing
-        if over is not None:
-            held = {v: h for v, h in over.solved.result.nodes.items() if h in over.held}
-            yield held
-            if over.outcome.whole:
-                return
-        if standing is None or task.relocate:
-            yield {}
-            return
-        asked = {e.id for e in task.graph.nodes()}
-        places = {v: host for v, host in standing.hosts().items() if v in asked}
-        mending = task.offer.kind is OfferKind.MENDING
-        if mending:
-            unusable = view.unavailable | learned.unavailable
-            there = view.substrate.elements.keys() - unusable
-            places = {v: host for v, host in places.items() if host in there}
-        same = unchanged(task.graph, standing)
-        yield places
-        yield {v: host for v, host in places.items() if v in same}
-        if mending or learned.turned_down:
-            yield {}
-
-    def _mapped(
-        self,
-        task: Assignment,
-        view: View,
-        keep: MappingOf[str, str],
-        nogoods: Nogoods,
-        learned: Learned,
-        *,
-        explain: bool = True,
-    ) -> Solved:
-        offer, standing = task.offer, task.standing
-        graph = task.graph
-        if standing is not None and not self._is_broker:
-            graph = carried(graph, standing, relocate=task.relocate)
-        anchors = self._mapping.anchors(view, graph, offer.owner)
-        if anchors.reasons:
-            raise Refused(anchors.reasons)
-        problem = self._mapping.problem(
-            view,
-            graph,
-            anchors,
-            operator=is_operator(Caller.parse(offer.owner), self._settings),
-            unavailable=frozenset(learned.unavailable),
-            keep=keep,
-            nogoods=nogoods,
-        )
-        try:
-            with learned.took.of(Stage.SOLVE):
-                result = self._mapping.solve(problem, offer.id, explain=explain)
-        except Refused as exc:
-            log.info("offer=%s refused: %s", offer.id, exc)
-            raise Refused(self._why(exc.reasons, problem, view, offer, learned)) from exc
-        if standing is not None and not task.relocate:
-            result = with_old_paths(problem, result, standing)
-        overlay = self._mapping.completed(graph, problem, result)
-        return Solved(view, problem, result, anchors, overlay)
-
-    def _why(
-        self,
-        reasons: Sequence[Reason],
-        problem: Problem,
-        view: View,
-        offer: Offer,
-        learned: Learned,
-    ) -> list[Reason]:
-        """What to tell of a mapping that can't be: what was seen first, then what is left."""
-        if problem.shown is not None:
-            reasons = discreet(reasons, problem.request, self._mapping.told(offer.owner, view))
-        if learned.unavailable:
-            # It did fit before: what is away took the places of that type.
-            reasons = [r for r in reasons if r.code is not Code.TYPE]
-        said = learned.reasons()
-        if any(r.code is not Code.PEER_AWAY for r in said):
-            # Providers have said no: that nothing is left without them is but what comes of it.
-            reasons = []
-        return list(dict.fromkeys((*view.away, *said, *reasons)))
 
     # -- the next round
 
