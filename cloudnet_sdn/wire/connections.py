@@ -68,6 +68,11 @@ class HttpServer(WsgiServer):
         self.places = Shares(MAX_CONNECTIONS)
         self.strangers = Shares(MAX_STRANGERS)
 
+    def clear_stats(self) -> None:
+        """Count nothing: cheroot would keep each server's figures, and it with them, for ever."""
+        super().clear_stats()  # type: ignore[no-untyped-call]
+        vars(logging)["statistics"].pop(f"Cheroot HTTPServer {id(self)}", None)
+
     def bind(self, family: Any, kind: Any, proto: Any = 0) -> Any:
         """Bind as cheroot does, and put a door before it."""
         self.socket = Door(super().bind(family, kind, proto), self.tls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,8 @@ class World:
         while True:
             try:
                 settle(list(self.machines.values()), 0.0 if quiet else 1.0)
-            except Killed:
+            except (Killed, CancelledError):
+                # A process may end while it is at it, in another thread of its own or a peer's.
                 self.revive()
             else:
                 if not any(m.life.over for m in self.machines.values()):
