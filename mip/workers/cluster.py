@@ -33,8 +33,6 @@ _LOOK_S = 0.5
 """Between looks at a scheduler that answers."""
 _PAUSE_S = 1.0
 """Between attempts to reach one that doesn't."""
-_ANSWER_S = 3.0
-"""Within which a scheduler answers, or is away."""
 _LEAVE_S = 0.5
 """How long a connection is given to close."""
 
@@ -76,6 +74,7 @@ class Cluster:
         *,
         memory: int = 0,
         grace: float = GRACE_S,
+        answer_s: float = 3.0,
         told: Told = lambda _there, _why: None,
     ) -> None:
         """Nothing is done before `start`.
@@ -85,11 +84,13 @@ class Cluster:
             memory: bytes resident above which a solve is ended; 0: an equal share of the machine
                 it is on.
             grace: how long after its time limit the worker ends a solve, in seconds.
+            answer_s: within which the scheduler answers, or is away.
             told: told of changes, one after the other, in a thread of the cluster's.
         """
         self._scheduler = scheduler
         self._memory = memory
         self._grace = grace
+        self._answer_s = answer_s
         self._told = told
         self._there: bool | None = None
         self._client: Any = None
@@ -167,14 +168,15 @@ class Cluster:
         """Connect, and stay until the connection is lost, which is an error."""
         from distributed import Client
 
-        # It logs each attempt with a traceback; what comes of them is said by `_note`, once.
+        # They log each attempt with a traceback; what comes of them is said by `_note`, once.
+        logging.getLogger("distributed").setLevel(logging.WARNING)
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         client = Client(
             self._scheduler.address,
             asynchronous=True,
             set_as_default=False,
             direct_to_workers=False,  # only the scheduler has to be within reach
-            timeout=_ANSWER_S,
+            timeout=self._answer_s,
             security=_security(self._scheduler),
             name="cloudnet",
         )
@@ -191,7 +193,8 @@ class Cluster:
 
     async def _watch(self, client: Any) -> None:
         while True:
-            having = await asyncio.wait_for(client.scheduler.processing(workers=None), _ANSWER_S)
+            asked = client.scheduler.processing(workers=None)
+            having = await asyncio.wait_for(asked, self._answer_s)
             if client.status != "running":
                 raise ConnectionError("the connection was lost")
             await self._note(there=bool(having), why="" if having else "it has no workers")
@@ -203,9 +206,9 @@ class Cluster:
         if not having:
             return list(self._under_way)
         for worker, keys in having.items():
-            for key in keys:
-                if key in self._under_way and self._under_way[key].worker not in having:
-                    self._under_way[key].worker = self._under_way[key].worker or worker
+            for sent in (self._under_way[key] for key in keys if key in self._under_way):
+                if not sent.worker or sent.worker in having:  # Dask may move what hasn't begun
+                    sent.worker = worker
         return [k for k, u in self._under_way.items() if u.worker and u.worker not in having]
 
     def _give_up(self, keys: Collection[str]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,31 +30,35 @@ class DaskCluster:
     def __init__(self, folder: Path, tls: TlsFiles | None = None) -> None:
         self._folder = folder
         (folder / "log").touch()
-        self._port = 0
         self._tls: list[str] = []
         if tls is not None:
             self._tls += ["--protocol", "tls", "--tls-ca-file", str(tls.ca)]
             self._tls += ["--tls-cert", str(tls.cert), "--tls-key", str(tls.key)]
-        self._running: list[subprocess.Popen[bytes]] = []
-        self.address = ""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            self._port = taken.getsockname()[1]
+        self.address = f"{'tcp' if tls is None else 'tls'}://127.0.0.1:{self._port}"
         self.workers: list[subprocess.Popen[bytes]] = []
+        self._running: list[subprocess.Popen[bytes]] = []
 
     def start_scheduler(self) -> None:
         where = ["--host", "127.0.0.1", "--port", str(self._port)]
         dashboard = ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
-        known = len(self._addresses())
-        started = self.scheduler = self._start("scheduler", *where, *dashboard)
-        self._wait(lambda: len(self._addresses()) > known, started)
-        self.address = self._addresses()[-1]
-        self._port = int(self.address.rpartition(":")[2])
+        self.scheduler = self._start("scheduler", *where, *dashboard)
 
     def start_worker(self) -> subprocess.Popen[bytes]:
+        """Start one more; it looks for the scheduler until there is one."""
         threads = ["--no-nanny", "--nthreads", "2", "--memory-limit", "0"]
-        before = self.log().count("Registered to:")
-        started = self._start("worker", self.address, "--no-dashboard", *threads)
-        self._wait(lambda: self.log().count("Registered to:") > before, started)
-        self.workers.append(started)
-        return started
+        self.workers.append(self._start("worker", self.address, "--no-dashboard", *threads))
+        return self.workers[-1]
+
+    def wait(self) -> None:
+        """Until all workers that were ever started have been at the scheduler."""
+        deadline = time.monotonic() + SOME_S
+        while self.log().count("Registered to:") < len(self.workers):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"it doesn't start: {self.log()}")
+            time.sleep(0.02)
 
     def end(self) -> None:
         for process in self._running:
@@ -64,10 +68,6 @@ class DaskCluster:
     def log(self) -> str:
         """What all of them said."""
         return (self._folder / "log").read_text()
-
-    def _addresses(self) -> list[str]:
-        """Of the schedulers that have listened, oldest first."""
-        return re.findall(r"Scheduler at: +(\S+)\n", self.log())
 
     def _start(self, what: str, *arguments: str) -> subprocess.Popen[bytes]:
         path = os.pathsep.join([str(JOBS), *filter(None, sys.path)])
@@ -84,22 +84,20 @@ class DaskCluster:
         self._running.append(process)
         return process
 
-    def _wait(self, true: Callable[[], bool], started: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + SOME_S
-        while not true():
-            if time.monotonic() > deadline or started.poll() is not None:
-                raise RuntimeError(f"it doesn't start: {self.log()}")
-            time.sleep(0.02)
-
 
 @contextmanager
-def dask_cluster(folder: Path, tls: TlsFiles | None = None) -> Iterator[DaskCluster]:
-    """A scheduler with one worker; all that was started ends with it."""
+def dask_cluster(
+    folder: Path, tls: TlsFiles | None = None, *, workers: int = 1
+) -> Iterator[DaskCluster]:
+    """A cluster with so many workers; nothing of it runs yet without any. All of it is ended."""
     folder.mkdir(exist_ok=True)
     made = DaskCluster(folder, tls)
     try:
-        made.start_scheduler()
-        made.start_worker()
+        if workers:
+            made.start_scheduler()
+        for _ in range(workers):
+            made.start_worker()
+        made.wait()
         yield made
     finally:
         made.end()
