@@ -266,6 +266,7 @@ class Remote:
         self._cluster = cluster
         self._lock = threading.Lock()
         self._killed = False
+        self._began = time.monotonic()
         self._sent: Future[bytes] | None = None
 
     def do(self, job: bytes, progress: Progress | None = None, memory: int = 0) -> Answer:
@@ -283,11 +284,15 @@ class Remote:
         try:
             answer: Answer = unpacked(self._send(job).result())
         except CancelledError as exc:
-            gone = "its worker has gone, or the scheduler"
-            raise NotBegunError("it was cancelled" if self._killed else gone) from exc
-        except Exception as exc:
-            raise NotBegunError(f"{type(exc).__name__}: {exc}") from exc
+            raise self._in_vain("its worker or the scheduler has gone") from exc
+        except Exception as exc:  # whatever Dask comes up with
+            raise self._in_vain(f"{type(exc).__name__}: {exc}") from exc
         return answer
+
+    def _in_vain(self, why: str) -> NotBegunError:
+        if not self._killed:
+            log.warning("lost in_s=%.3f: %s", time.monotonic() - self._began, why)
+        return NotBegunError(why)
 
     def _send(self, job: bytes) -> Future[bytes]:
         with self._lock:

@@ -290,20 +290,16 @@ class _Turn:
     def have(self, worker: Hired, job: bytes, progress: Progress | None) -> Answer:
         if isinstance(worker, Worker):
             return self.pool.have(worker, job, progress)
-        try:
-            answer = worker.do(job, progress)
-        except (NotBegunError, SendingError) as exc:
-            raise self._in_vain(str(exc)) from exc
+        answer = worker.do(job, progress)
+        why = ""
         if _is_broken(answer) and not isinstance(answer.value, OutOfMemoryError):
-            raise self._in_vain(f"{type(answer.value).__name__}: {answer.value}")
-        if answer.kind == "value" and not self.holds(answer.value):
-            raise self._in_vain("what came back is no mapping of the request")
+            why = f"{type(answer.value).__name__}: {answer.value}"
+        elif answer.kind == "value" and not self.holds(answer.value):
+            why = "it is no mapping of the request"
+        if why:
+            log.warning("an answer from elsewhere isn't taken: %s", why)
+            raise NotBegunError(why)
         return answer
-
-    @staticmethod
-    def _in_vain(why: str) -> NotBegunError:
-        log.info("not done elsewhere: %s", why)
-        return NotBegunError(why)
 
     def leave(self, worker: Hired, answer: Answer | None) -> None:
         if isinstance(worker, Worker):

@@ -27,7 +27,7 @@ class Hired(Protocol):
     """Who does one job: a process of this machine (`handle.Worker`), or a place elsewhere."""
 
     def do(self, job: bytes, progress: Progress | None = None, memory: int = 0) -> Answer:
-        """Have the packed job done. Raises SendingError, SolverError."""
+        """Have the packed job done. Raises SendingError, SolverError; NotBegunError: try again."""
 
     def kill(self) -> None:
         """End it at once; `do` comes back."""
