@@ -35,6 +35,8 @@ _PAUSE_S = 1.0
 """Between attempts to reach one that doesn't."""
 _LEAVE_S = 0.5
 """How long a connection is given to close."""
+_SILENT = "it doesn't answer"
+_LOST = "the connection was lost"
 
 Told = Callable[[bool, str], None]
 """Told that solves don't go to the cluster any more, and why, or that they do again."""
@@ -156,12 +158,12 @@ class Cluster:
             try:
                 await self._connected()
             except Exception as exc:  # whatever Dask, TLS and the network come up with
-                await self._note(there=False, why=str(exc).strip() or "it doesn't answer")
+                await self._note(there=False, why=str(exc).strip() or _SILENT)
             except asyncio.CancelledError:
                 # Dask ends what waits for a scheduler that has gone in the same way as we do.
                 if ours is None or ours.cancelling():
                     raise
-                await self._note(there=False, why="the connection was lost")
+                await self._note(there=False, why=_LOST)
             await asyncio.sleep(_PAUSE_S)
 
     async def _connected(self) -> None:
@@ -194,9 +196,14 @@ class Cluster:
     async def _watch(self, client: Any) -> None:
         while True:
             asked = client.scheduler.processing(workers=None)
-            having = await asyncio.wait_for(asked, self._answer_s)
+            try:
+                having = await asyncio.wait_for(asked, self._answer_s)
+            except TimeoutError:
+                raise ConnectionError(_SILENT) from None
+            except Exception as exc:  # Dask's connections end in many ways
+                raise ConnectionError(_LOST) from exc
             if client.status != "running":
-                raise ConnectionError("the connection was lost")
+                raise ConnectionError(_LOST)
             await self._note(there=bool(having), why="" if having else "it has no workers")
             self._give_up(self._lost(having))
             await asyncio.sleep(_LOOK_S)
