@@ -236,6 +236,12 @@ def _solvers(machine: Machine) -> Iterator[Finding]:
     else:
         mend = "pip install 'cloudnet-sdn[highs]'"
         yield Finding("HiGHS", State.NOTE, "not installed; CBC does without it", mend)
+    dask = machine.version("distributed")
+    if dask:
+        yield Finding("Dask", State.OK, f"distributed {dask}")
+    else:
+        mend = "pip install 'cloudnet-sdn[dask]'"
+        yield Finding("Dask", State.NOTE, "not installed; it is for solving on a cluster", mend)
 
 
 def _names(machine: Machine) -> Iterator[Finding]:

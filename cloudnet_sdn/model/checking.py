@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from cloudnet_sdn.wire.certificates import identity_trouble, public_place
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # it names the rules itself
         Provider,
         RoleKind,
         Settings,
+        SolvingSettings,
         TagSettings,
         Transit,
     )
@@ -45,6 +47,9 @@ def obstacles(settings: Settings) -> list[str]:
     for key, files in _tls_files(settings):
         if why := tls_trouble(files):
             found.append(f"{key}: {why}")
+    if settings.solving.scheduler and find_spec("distributed") is None:
+        text = "Dask isn't installed here; pip install 'cloudnet-sdn[dask]'"
+        found.append(f"solving.scheduler: {text}")
     if settings.api.tls and not found:
         found += _own_names(settings, settings.api.tls)
     places = [(f"{key}.listen", place.host, place.port) for key, place in _listens(settings)]
@@ -115,6 +120,16 @@ def _leases(leases: Leases) -> Iterator[str]:
         yield f"leases.default_h: {text}"
 
 
+def _solving(solving: SolvingSettings) -> Iterator[str]:
+    files = {"ca": solving.ca, "cert": solving.cert, "key": solving.key}
+    if solving.scheduler.startswith("tls://"):
+        missing = (key for key, file in files.items() if file is None)
+        yield from (f"solving.{key}: missing: the scheduler is reached by TLS" for key in missing)
+    else:
+        told = (key for key, file in files.items() if file is not None)
+        yield from (f"solving.{key}: it is for a scheduler at tls://HOST:PORT" for key in told)
+
+
 def _vlans(vlans: TagSettings) -> Iterator[str]:
     if not VLAN_MIN <= vlans.min <= vlans.max <= VLAN_MAX:
         yield f"vlans: min to max is wanted within {VLAN_MIN} to {VLAN_MAX}"
@@ -183,6 +198,7 @@ RULES = (
     _controller,
     _providers,
     _leases,
+    _solving,
     _vlans,
     _names,
     _transits,
@@ -199,11 +215,11 @@ def _listens(settings: Settings) -> Iterator[tuple[str, Listen]]:
 
 def _tls_files(settings: Settings) -> Iterator[tuple[str, TlsFiles]]:
     found = [(key, listen.tls) for key, listen in _listens(settings)]
-    found.append(("internal", settings.internal))
+    found += [("internal", settings.internal), ("solving", settings.solving.tls)]
     found += [(f"pip[{n}]", p.tls) for n, p in enumerate(settings.pip)]
     for key, files in found:
         if files is not None:
-            yield (key if key == "internal" else f"{key}.tls"), files
+            yield (key if key in ("internal", "solving") else f"{key}.tls"), files
 
 
 def _repeated(values: Iterable[str]) -> list[str]:

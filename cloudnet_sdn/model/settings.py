@@ -60,6 +60,17 @@ def _objective(name: str) -> str:
     return name
 
 
+def _scheduler(address: str) -> str:
+    scheme, _, place = address.partition("://")
+    try:
+        known = scheme in ("tcp", "tls") and parse_listen(place)[1] > 0
+    except SettingsError:
+        known = False
+    if address and not known:
+        raise SettingsError(f"tcp://HOST:PORT or tls://HOST:PORT is wanted, not {address[:80]!r}")
+    return address
+
+
 def _currency(name: str) -> str:
     if not name:
         raise SettingsError("it is empty")
@@ -70,6 +81,7 @@ RoleName = Annotated[str, AfterValidator(_role)]
 OperatorName = Annotated[str, AfterValidator(_operator)]
 Objective = Annotated[str, AfterValidator(_objective)]
 Currency = Annotated[str, AfterValidator(_currency)]
+SchedulerAddress = Annotated[str, AfterValidator(_scheduler)]
 
 
 class RoleKind(enum.StrEnum):
@@ -325,6 +337,30 @@ class SolverSettings:
 
 
 @dataclass(frozen=True)
+class SolvingSettings:
+    """A Dask cluster that solves go to; to the role's own processes while it is away.
+
+    Attributes:
+        scheduler: `tcp://HOST:PORT` or `tls://HOST:PORT`; '' for none.
+        ca: the authority that has signed the cluster's certificates, for `tls://`.
+        cert: the role's certificate there.
+        key: its private key.
+    """
+
+    scheduler: SchedulerAddress = ""
+    ca: File | None = None
+    cert: File | None = None
+    key: File | None = None
+
+    @property
+    def tls(self) -> TlsFiles | None:
+        """The files of TLS, where all are told."""
+        if self.ca is None or self.cert is None or self.key is None:
+            return None
+        return TlsFiles(self.ca, self.cert, self.key)
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything a role is told.
 
@@ -349,6 +385,7 @@ class Settings:
         quota: what callers may ask for.
         timing: pauses and limits.
         solver: the processes that solve.
+        solving: a Dask cluster that solves go to.
         keep: how long what is over is kept.
         heal: whether CloudNets are mapped anew when what carries them is away.
     """
@@ -373,6 +410,7 @@ class Settings:
     quota: Quota = Quota()
     timing: Timing = Timing()
     solver: SolverSettings = SolverSettings()
+    solving: SolvingSettings = SolvingSettings()
     heal: Heal = Heal()
     keep: Keep = Keep()
 

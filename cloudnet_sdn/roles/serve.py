@@ -100,7 +100,7 @@ class Role:
         self.store = store = open_store(settings.store.url, settings.name, clock.now())
         self._solver: PoolMapper | None = None
         if mapper is None:
-            mapper = self._solver = PoolMapper(settings.solver)
+            mapper = self._solver = PoolMapper(settings.solver, settings.solving, self._solve_at)
         self.mapping = MappingComponent(store, self.registry, mapper, clock, settings)
         self.effects = Effects(store, self.registry, clock, settings.timing)
         loading = Loading(store, Fitting(self.mapping, self.effects, settings.name), clock)
@@ -214,6 +214,9 @@ class Role:
             self.settings.name,
             self.server.url,
         )
+
+    def _solve_at(self, there: bool, why: str) -> None:
+        self._watch.note_cluster(there, why)
 
     def stop(self) -> None:
         """Listen no more and end the threads; what is unfinished is in the store."""

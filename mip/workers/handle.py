@@ -28,7 +28,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class NotBegunError(SolverError):
-    """The worker died before it had begun its job: another one may do it."""
+    """The worker came to nothing, mostly as it died before it began: another one may do the job."""
 
 
 class Worker:

@@ -74,6 +74,16 @@ def unpacked(body: bytes) -> Any:
         raise SendingError(f"can't be read in another process: {error}") from error
 
 
+def failed(error: Exception) -> bytes:
+    """The error as a packed answer, or what it says where it can't be pickled: a third party's."""
+    try:
+        body = packed(Answer("error", error))
+        unpacked(body)
+    except SendingError:
+        return packed(Answer("error", SendingError(f"{type(error).__name__}: {error}")))
+    return body
+
+
 def write(pipe: int, body: bytes) -> None:
     """Write one message's bytes to a file descriptor.
 

@@ -16,14 +16,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Protocol
 
-from mip.errors import MappingError, NoTurnError, SendingError, SolverError
-from mip.problem.statement import Options, Problem
+from mip.errors import MappingError, NoTurnError, OutOfMemoryError, SendingError, SolverError
+from mip.problem.statement import Options, Problem, Result, Status
 from mip.solvers.linear import Progress
-from mip.workers.handle import Worker
+from mip.verify.verifier import verify
+from mip.workers.handle import NotBegunError, Worker
 from mip.workers.messages import Answer, Job
-from mip.workers.process import Solving, mapping_job
+from mip.workers.process import Hired, Solving, later, mapping_job
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +65,25 @@ def usual_memory(workers: int) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (workers + 1)
 
 
-class Pool:
-    """Warm workers, and who waits for one, in order; to be closed by whoever made it."""
+class Elsewhere(Protocol):
+    """Another place where jobs are done."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def worker(self) -> Hired | None:
+        """A place for one job; None while it is away."""
+
+
+class Pool:
+    """Warm workers, and who waits for one, in order; to be closed by whoever made it.
+
+    Args:
+        bounds: what it may use.
+        elsewhere: where else jobs are done; they are done here while that is away, and once again
+            where it comes to nothing there. It is others' to close, after the pool.
+    """
+
+    def __init__(self, bounds: Bounds, elsewhere: Elsewhere | None = None) -> None:
         self._bounds = bounds
+        self._elsewhere = elsewhere
         self._changed = threading.Condition()
         self._idle: deque[Worker] = deque()
         self._busy: set[Worker] = set()
@@ -88,11 +104,15 @@ class Pool:
         options = options or Options()
 
         def job(waited: float) -> Job:
-            limit = options.time_limit
-            left = None if limit is None else max(0.0, limit - waited)
-            return mapping_job(problem, replace(options, time_limit=left))
+            return later(mapping_job(problem, options), waited)
 
-        return self.submit(job, progress, limit=options.time_limit)
+        def holds(answer: object) -> bool:
+            if not isinstance(answer, Result):
+                return False
+            mapped = answer.status in (Status.OPTIMAL, Status.FEASIBLE)
+            return not (mapped and verify(problem, answer))
+
+        return self.submit(job, progress, limit=options.time_limit, holds=holds)
 
     def submit(
         self,
@@ -100,13 +120,15 @@ class Pool:
         progress: Progress | None = None,
         *,
         limit: float | None = None,
+        holds: Callable[[object], bool] = lambda _: True,
     ) -> Solving:
-        """Have a job done in its turn.
+        """Have a job done, elsewhere if there is such a place, else here in its turn.
 
         Args:
             job: what is to be done; or what makes it, given the seconds that it waited.
             progress: told what the worker tells.
             limit: how many seconds it may wait for a worker; its result is a `NoTurnError` then.
+            holds: whether what came from elsewhere can be right; if not, it is done here.
 
         Raises:
             CancelledError: the pool has been closed.
@@ -115,7 +137,7 @@ class Pool:
         with self._changed:
             if self._closed:
                 raise CancelledError
-            solving = Solving(job, progress, _Turn(self, limit))
+            solving = Solving(job, progress, _Turn(self, limit, holds))
             self._open.add(solving)
         solving.add_done_callback(self._forget)
         return solving
@@ -142,6 +164,10 @@ class Pool:
             self._open.discard(solving)
 
     # -- turns
+
+    def elsewhere(self) -> Hired | None:
+        """A place to do one job at that isn't here, if there is one now."""
+        return None if self._elsewhere is None else self._elsewhere.worker()
 
     def hire(self, solving: Solving, limit: float | None) -> Worker | None:
         """See `Staff.hire`."""
@@ -193,12 +219,8 @@ class Pool:
             worker.end()
 
     def _fit(self, worker: Worker, answer: Answer) -> bool:
-        broken = answer.kind == "error" and (
-            not isinstance(answer.value, MappingError)
-            or isinstance(answer.value, SendingError | SolverError)
-        )
         few = worker.jobs < self._bounds.jobs
-        return few and not broken and worker.resident() <= self._bounds.grown
+        return few and not _is_broken(answer) and worker.resident() <= self._bounds.grown
 
     def wake(self) -> None:
         """See `Staff.wake`."""
@@ -244,21 +266,50 @@ class Pool:
             self._changed.notify_all()
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Turn:
-    """A place in a pool's queue, for so long."""
+    """A job's way to a worker: one elsewhere at first, then a place in the pool's queue.
+
+    Attributes:
+        pool: the pool.
+        limit: how long it may wait there, in seconds.
+        holds: whether what came from elsewhere can be right.
+        away: whether it was elsewhere.
+    """
 
     pool: Pool
     limit: float | None
+    holds: Callable[[object], bool]
+    away: bool = False
 
-    def hire(self, solving: Solving) -> Worker | None:
-        return self.pool.hire(solving, self.limit)
+    def hire(self, solving: Solving) -> Hired | None:
+        found = None if self.away else self.pool.elsewhere()
+        self.away = True
+        return found or self.pool.hire(solving, self.limit)
 
-    def have(self, worker: Worker, job: bytes, progress: Progress | None) -> Answer:
-        return self.pool.have(worker, job, progress)
+    def have(self, worker: Hired, job: bytes, progress: Progress | None) -> Answer:
+        if isinstance(worker, Worker):
+            return self.pool.have(worker, job, progress)
+        answer = worker.do(job, progress)
+        why = ""
+        if _is_broken(answer) and not isinstance(answer.value, OutOfMemoryError):
+            why = f"{type(answer.value).__name__}: {answer.value}"
+        elif answer.kind == "value" and not self.holds(answer.value):
+            why = "it is no mapping of the request"
+        if why:
+            log.warning("an answer from elsewhere isn't taken: %s", why)
+            raise NotBegunError(why)
+        return answer
 
-    def leave(self, worker: Worker, answer: Answer | None) -> None:
-        self.pool.leave(worker, answer)
+    def leave(self, worker: Hired, answer: Answer | None) -> None:
+        if isinstance(worker, Worker):
+            self.pool.leave(worker, answer)
 
     def wake(self) -> None:
         self.pool.wake()
+
+
+def _is_broken(answer: Answer) -> bool:
+    """Whether a worker answered with an error that says more of itself than of the job."""
+    broken = isinstance(answer.value, SendingError | SolverError)
+    return answer.kind == "error" and (broken or not isinstance(answer.value, MappingError))

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from typing import Any, Protocol
 
 from mip.errors import MappingError, NoTurnError, SolverError
@@ -22,20 +23,30 @@ _TRIES = 3
 """How many workers may be dead already when they get a job."""
 
 
+class Hired(Protocol):
+    """Who does one job: a process of this machine (`handle.Worker`), or a place elsewhere."""
+
+    def do(self, job: bytes, progress: Progress | None = None, memory: int = 0) -> Answer:
+        """Have the packed job done. Raises SendingError, SolverError; NotBegunError: try again."""
+
+    def kill(self) -> None:
+        """End it at once; `do` comes back."""
+
+
 class Staff(Protocol):
     """Where solves get their workers from."""
 
-    def hire(self, solving: Solving) -> Worker | None:
+    def hire(self, solving: Solving) -> Hired | None:
         """A worker, once it is this one's turn; None if it is cancelled before that.
 
         Raises:
             NoTurnError: its time was over before.
         """
 
-    def have(self, worker: Worker, job: bytes, progress: Progress | None) -> Answer:
+    def have(self, worker: Hired, job: bytes, progress: Progress | None) -> Answer:
         """Have the packed job done. Raises SendingError, SolverError."""
 
-    def leave(self, worker: Worker, answer: Answer | None) -> None:
+    def leave(self, worker: Hired, answer: Answer | None) -> None:
         """Take it back, with what it answered; None where it was killed or died."""
 
     def wake(self) -> None:
@@ -49,13 +60,14 @@ class Alone:
         """A new one."""
         return Worker()
 
-    def have(self, worker: Worker, job: bytes, progress: Progress | None) -> Answer:
+    def have(self, worker: Hired, job: bytes, progress: Progress | None) -> Answer:
         """Have the job done."""
         return worker.do(job, progress)
 
-    def leave(self, worker: Worker, _answer: Answer | None) -> None:
+    def leave(self, worker: Hired, _answer: Answer | None) -> None:
         """End it."""
-        worker.end()
+        if isinstance(worker, Worker):
+            worker.end()
 
     def wake(self) -> None:
         """Nobody waits."""
@@ -194,6 +206,22 @@ def start_mapping(
 def mapping_job(problem: Problem, options: Options) -> Job:
     """What is asked of a worker for `map_request`."""
     return Job("mip.mapping:map_request", (problem, options))
+
+
+def limit_of(job: Job) -> float | None:
+    """The time limit of a job, in seconds: what its `Options` say, if it has any."""
+    return next((a.time_limit for a in job.arguments if isinstance(a, Options)), None)
+
+
+def later(job: Job, waited: float) -> Job:
+    """The job with `waited` seconds less to do it in."""
+
+    def left(argument: Any) -> Any:
+        if not isinstance(argument, Options) or argument.time_limit is None:
+            return argument
+        return replace(argument, time_limit=max(0.0, argument.time_limit - waited))
+
+    return Job(job.function, tuple(left(a) for a in job.arguments))
 
 
 def map_in_process(

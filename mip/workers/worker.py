@@ -16,8 +16,7 @@ import sys
 import threading
 from pathlib import Path
 
-from mip.errors import SendingError
-from mip.workers.messages import FOLDER, Answer, Job, packed, read, unpacked, write
+from mip.workers.messages import FOLDER, Answer, Job, failed, packed, read, unpacked, write
 
 _WARM = ("mip.mapping", "numpy.ma", "pulp", "highspy")
 """What is imported early; those of third parties only where they are installed."""
@@ -64,17 +63,7 @@ def _answer(body: bytes, answers: int) -> bytes:
     try:
         return packed(Answer("value", _do(unpacked(body), answers)))
     except Exception as error:
-        return _failed(error)
-
-
-def _failed(error: Exception) -> bytes:
-    """The error itself, or what it says where it can't be pickled: a third party's may not."""
-    try:
-        body = packed(Answer("error", error))
-        unpacked(body)
-    except SendingError:
-        return packed(Answer("error", SendingError(f"{type(error).__name__}: {error}")))
-    return body
+        return failed(error)
 
 
 def _do(job: Job, answers: int) -> object:

@@ -1,4 +1,7 @@
-"""The solver behind the mapping component: warm workers, and who doesn't want a solve any more."""
+"""The solver behind the mapping component: warm workers, and who doesn't want a solve any more.
+
+The workers are the role's own, or those of a Dask cluster while it is there.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 
-from cloudnet_sdn.model.settings import SolverSettings
+from cloudnet_sdn.model.settings import SolverSettings, SolvingSettings
 from cloudnet_sdn.ports import OfferId, Refused
 from mip.errors import OutOfMemoryError
 from mip.problem.statement import Code, Options, Problem, Reason, Result
+from mip.workers.cluster import Cluster, Scheduler, Told
 from mip.workers.pool import Bounds, Pool, usual_memory, usual_workers
 from mip.workers.process import Solving, awaited
 
@@ -21,12 +25,28 @@ _MIB = 1 << 20
 
 
 class PoolMapper:
-    """Solves in processes of their own, so that no solve blocks a server; a few at a time."""
+    """Solves in processes of their own, so that no solve blocks a server; a few at a time.
 
-    def __init__(self, settings: SolverSettings) -> None:
+    Args:
+        settings: of the processes here.
+        solving: of the cluster where solves go while it is there; none by default.
+        told: told of whether they do; see `mip.workers.cluster.Told`.
+    """
+
+    def __init__(
+        self,
+        settings: SolverSettings,
+        solving: SolvingSettings | None = None,
+        told: Told = lambda _there, _why: None,
+    ) -> None:
         workers = settings.workers or usual_workers()
         memory = settings.memory_mib * _MIB or usual_memory(workers)
         self._bounds = Bounds(workers, memory=memory)
+        self._cluster: Cluster | None = None
+        if solving is not None and solving.scheduler:
+            scheduler = Scheduler(solving.scheduler, solving.ca, solving.cert, solving.key)
+            most = settings.memory_mib * _MIB
+            self._cluster = Cluster(scheduler, memory=most, told=told)
         self._pool: Pool | None = None
         self._lock = threading.Lock()
         self._attended: dict[OfferId, set[Solving]] = {}
@@ -40,6 +60,8 @@ class PoolMapper:
         """End all workers; solves under way end with `CancelledError`."""
         if self._pool is not None:
             self._pool.close()
+        if self._cluster is not None:
+            self._cluster.close()
 
     def map(self, problem: Problem, options: Options) -> Result:
         """See `mip.mapping.map_request`.
@@ -102,7 +124,9 @@ class PoolMapper:
     def _started(self) -> Pool:
         with self._lock:
             if self._pool is None:
-                self._pool = Pool(self._bounds)
+                if self._cluster is not None:
+                    self._cluster.start()
+                self._pool = Pool(self._bounds, self._cluster)
             return self._pool
 
     def _result(self, solving: Solving, problem: Problem, options: Options) -> Result:
@@ -110,8 +134,7 @@ class PoolMapper:
             result = awaited(solving, options)
         except OutOfMemoryError as exc:
             log.warning("solve ended: %s; in_s=%.3f", exc, solving.age)
-            most = self._bounds.memory // _MIB
-            text = f"no mapping was found within {most} MiB of memory; a smaller request may fit"
+            text = f"no mapping was found: {exc}; a smaller request may fit"
             raise Refused([Reason(problem.request.name, Code.TIMEOUT, text)]) from exc
         log.debug("solved status=%s in_s=%.3f %s", result.status, solving.age, dict(result.seconds))
         return result

@@ -16,6 +16,7 @@ from cloudnet_sdn.roles.access import Access
 from cloudnet_sdn.roles.effects.observing import Observer
 from cloudnet_sdn.store import cloudnets, history, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet, Event
+from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import BadRequest
 from cloudnet_sdn.wire.identity import Caller
@@ -32,6 +33,9 @@ _PAUSE_S = 0.05
 """Between looks while this one writes much."""
 _CHECK_S = {RoleKind.PIP: 18.0, RoleKind.VNP: 25.0}
 """How long a check may take: a provider's less than the broker waits that asks it."""
+
+_CLUSTER = "solving.scheduler"
+"""What events call the cluster: the key of the configuration; no element has such an id."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,14 @@ class Watch:
                 upto = history.newest(conn)
             found = cloudnets.events_after(conn, after, upto, owner=owner, limit=MOST)
         return News(found[-1].id if len(found) == MOST else upto, found)
+
+    @repeatable
+    def note_cluster(self, there: bool, why: str) -> None:
+        """Tell operators that the cluster where requests are mapped is away, or back."""
+        away = (_CLUSTER, "away", f"{why}: requests are mapped on the role's own machine")
+        line = (_CLUSTER, "back", "requests are mapped there") if there else away
+        with self._store.write() as conn:
+            cloudnets.record_of(conn, "", self._clock.now(), [line])
 
     def check(self, caller: Caller, cloudnet_id: str) -> dict[str, Difference]:
         """Whether each VLink is as it should be: desired, installed and, where it can be, observed.

@@ -20,9 +20,9 @@ from mip.errors import (
     SolverError,
     UnknownObjectiveError,
 )
-from mip.problem.statement import Options, Status
-from mip.workers.messages import Job
-from mip.workers.pool import Bounds, Pool
+from mip.problem.statement import Options, Result, Status
+from mip.workers.messages import Answer, Job
+from mip.workers.pool import Bounds, Elsewhere, Pool
 from mip.workers.process import awaited
 
 SOME_S = 30
@@ -66,8 +66,8 @@ def pools(scratch: Path) -> Iterator[Callable[..., Pool]]:
     """Makes pools; all leave nothing behind."""
     made: list[Pool] = []
 
-    def make(**bounds: int) -> Pool:
-        made.append(Pool(Bounds(**{"workers": 1, **bounds})))
+    def make(elsewhere: Elsewhere | None = None, **bounds: int) -> Pool:
+        made.append(Pool(Bounds(**{"workers": 1, **bounds}), elsewhere))
         return made[-1]
 
     yield make
@@ -262,6 +262,50 @@ def test_closing_cancels_all_and_leaves_nothing(pools, tmp_path, scratch) -> Non
     assert list(scratch.iterdir()) == []
     with pytest.raises(CancelledError):
         pool.submit(job("pid"))
+
+
+class There:
+    """Another place to do jobs at, whose every answer is the same."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+
+    def worker(self) -> There:
+        return self
+
+    def do(self, job: bytes, progress: object = None, memory: int = 0) -> Answer:
+        return self.answer
+
+    def kill(self) -> None:
+        """It has answered already."""
+
+
+def mapped(host: str) -> Result:
+    """Both VNodes of the problem on one host, and no VLink anywhere."""
+    return Result(Status.OPTIMAL, "cost", 0.0, nodes={"a": host, "b": host})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer("value", mapped("h1")),
+        Answer("value", "no result"),
+        Answer("error", SolverError("it died")),
+        Answer("error", SendingError("another release")),
+        Answer("error", TypeError("another release")),
+    ],
+)
+def test_what_went_wrong_elsewhere_is_done_here(pools, answer) -> None:
+    result = awaited(pools(elsewhere=There(answer)).map(problem()), Options())
+    assert (result.status, result.value) == (Status.OPTIMAL, 20)
+
+
+def test_what_is_known_elsewhere_is_not_done_again(pools) -> None:
+    pool = pools(elsewhere=There(Answer("error", OutOfMemoryError("too much"))))
+    with pytest.raises(OutOfMemoryError, match="too much"):
+        pool.map(problem()).result(SOME_S)
+    pool = pools(elsewhere=There(Answer("value", Result(Status.INFEASIBLE, "cost"))))
+    assert awaited(pool.map(problem()), Options()).status is Status.INFEASIBLE
 
 
 PARENT = """

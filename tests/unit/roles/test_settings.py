@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudnet_sdn.model.checking import obstacles
 from cloudnet_sdn.model.settings import RoleKind, SettingsError, load, parse
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "operating.md").read_text()
@@ -47,6 +48,13 @@ def test_the_page_tells_the_defaults_of_timing():
         (LEAST.replace('name = "berlin"', ""), "name: missing"),
         (LEAST.replace('"pip"', '"pop"'), "kind: 'pop' is none of pip, vnp"),
         (LEAST.replace('"berlin"', "3"), "name: text is wanted"),
+        (LEAST + "[solving]\nscheduler = 'dask:8786'", "tcp://HOST:PORT or tls://HOST:PORT"),
+        (LEAST + "[solving]\nscheduler = 'tcp://dask:0'", "solving.scheduler: tcp://HOST:PORT"),
+        (LEAST + "[solving]\nscheduler = 'tls://dask:8786'", "solving.ca: missing"),
+        (
+            LEAST + "[solving]\nscheduler = 'tcp://dask:1'\nca = 'ca.pem'",
+            "solving.ca: it is for",
+        ),
         (LEAST + "[timing]\ntick_s = true", "timing.tick_s: a number is wanted"),
         (LEAST + "[[pip]]\nname='x'\nurl='y'", "a PIP has none"),
         (LEAST + "[agents]\nsn1 = 'https://x/RPC2'", "internal"),
@@ -78,3 +86,20 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     bad.write_text("= 3")
     with pytest.raises(SettingsError, match=r"bad\.toml"):
         load(bad)
+
+
+def test_a_scheduler_without_dask_is_an_error_that_says_what_to_install(monkeypatch):
+    # The tests' environment has Dask.
+    monkeypatch.setattr("cloudnet_sdn.model.checking.find_spec", lambda _: None)
+    assert obstacles(settings(LEAST)) == []
+    (found,) = obstacles(settings(LEAST + "[solving]\nscheduler = 'tcp://dask:8786'"))
+    assert found.startswith("solving.scheduler: ")
+    assert "pip install 'cloudnet-sdn[dask]'" in found
+
+
+def test_the_schedulers_files_of_tls_have_to_be_there():
+    files = "ca = 'ca.pem'\ncert = 'cert.pem'\nkey = 'key.pem'"
+    found = settings(LEAST + f"[solving]\nscheduler = 'tls://dask:8786'\n{files}")
+    assert [one.split(": ")[:2] for one in obstacles(found)] == [
+        ["solving", "/etc/cloudnet/ca.pem"]
+    ]

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes.world import PAIR, SPLIT, DirectMapper, request
+from fakes.clusters import dask_cluster
+from fakes.world import OPERATOR, PAIR, SPLIT, DirectMapper, provider, request
 
 from cloudnet_sdn.model.settings import SolverSettings
 from cloudnet_sdn.model.states import OfferState
@@ -157,3 +158,43 @@ def test_a_solve_cut_short_by_the_end_of_the_role_is_for_the_next_one(pip, solve
         assert offers.get(conn, offer["offer"]).state is OfferState.WORKING
     restart_with(pip, DirectMapper())
     assert pip.call("negotiation.offer", offer["offer"])["state"] == "failed"
+
+
+def parent(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_requests_are_mapped_on_a_cluster_and_here_while_it_is_away(tmp_path, clock, monkeypatch):
+    """Operators are told which; a request that is given up ends its solve there."""
+    with dask_cluster(tmp_path / "dask", workers=0) as dask:
+        settings = {"solving": {"scheduler": dask.address}}
+        pip = provider(tmp_path, "berlin", "munich", "b", clock, settings=settings)
+
+        def told():
+            found = pip.call("operator.events", 0, 0.0, caller=OPERATOR)["events"]
+            return [e["event"] for e in found if e["element"] == "solving.scheduler"]
+
+        try:
+            restart_with(pip, None)
+            held = request(pip, PAIR, wait_s=SOME_S)
+            assert held["state"] == "held"
+            pip.call("negotiation.cancel", held["offer"])
+            assert eventually(told)
+            dask.start_scheduler()
+            dask.start_worker()
+            assert eventually(lambda: len(told()) == 2)
+            assert told() == ["away", "back"]
+            pids = tmp_path / "pids"
+            # As in `stuck`; the cluster's workers find the job by themselves.
+            asked = Job("mip_jobs:stick", (str(pids),))
+            monkeypatch.setattr("mip.workers.pool.mapping_job", lambda *_: asked)
+            offer = request(pip, PAIR, "r2", wait_s=0.0)
+            assert eventually(pids.exists)
+            worker, child = pids.read_text().split()
+            assert parent(worker) == dask.workers[0].pid
+            assert pip.call("negotiation.cancel", offer["offer"])["state"] == "cancelled"
+            assert eventually(lambda: not running(worker) and not running(child))
+            pip.settle()
+            assert pip.site.empty()
+        finally:
+            pip.stop()
