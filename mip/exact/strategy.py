@@ -85,13 +85,13 @@ def solve_additive(instance: Instance, weights: Weights, search: Search) -> Foun
         return _solve_large(instance, weights, search, 0.0)
     if not placeable(instance, weights):
         return solve_plain(instance, weights, search)
-    found = Found(Ending.UNKNOWN)
-    if _by_regions_first(instance) and regional(instance, weights):
+    found = _first(instance, weights, _moment_of(search, _QUICK_SHARE, _QUICK_S))
+    if found.draft is None and _by_regions_first(instance) and regional(instance, weights):
         share = _BROAD_SHARE if plain(instance) else _LARGE_SHARE
         moment = _moment_of(search, share, _BROAD_S)
         found = RegionalSearch(instance, weights, moment).run()
-        if _ended(found):
-            return found
+    if _ended(found):
+        return found
     if arcs_of(instance) <= _PROGRAM_SIZE:
         found = _placed(instance, weights, _moment_of(search, _FIRST_SHARE, _FIRST_S), found)
         if not _ended(found):
@@ -107,6 +107,13 @@ def solve_additive(instance: Instance, weights: Weights, search: Search) -> Foun
     return found
 
 
+def _first(instance: Instance, weights: Weights, search: Search) -> Found:
+    """Where only programs find the best routes, a mapping to begin with."""
+    if plain(instance):
+        return Found(Ending.UNKNOWN)
+    return _placed(instance, weights, search, Found(Ending.UNKNOWN), hurry=True)
+
+
 def _by_regions_first(instance: Instance) -> bool:
     """Whether a few hosts sooner tell of a mapping than all: many, or what only programs route."""
     return is_broad(instance) or (takes_long(instance) and not plain(instance))
@@ -116,9 +123,11 @@ def _ended(found: Found) -> bool:
     return found.ending in {Ending.OPTIMAL, Ending.INFEASIBLE}
 
 
-def _placed(instance: Instance, weights: Weights, search: Search, known: Found) -> Found:
+def _placed(
+    instance: Instance, weights: Weights, search: Search, known: Found, *, hurry: bool = False
+) -> Found:
     """By placements, from what is known; what was found and proved even if it isn't through."""
-    placed = PlacedSearch(instance, weights, search)
+    placed = PlacedSearch(instance, weights, search, hurry=hurry)
     if known.draft is not None:
         placed.best, placed.value = known.draft, value_of(instance, weights, known.draft)
     if known.bound is not None:
@@ -191,15 +200,18 @@ def quick(instance: Instance, weights: Weights, search: Search) -> Found:
         return _solve_large(instance, weights, search, _QUICK_GAP)
     if not placeable(instance, weights):
         return solve_plain(instance, weights, search)
+    found = _first(instance, weights, _moment_of(search, _QUICK_SHARE, _QUICK_S))
+    if found.draft is not None or _ended(found):
+        return found
     moment = _moment_of(search, _QUICK_SHARE, _QUICK_S)
     if _by_regions_first(instance) and regional(instance, weights):
         near = RegionalSearch(instance, weights, moment, good=_QUICK_GAP).run()
         if near.draft is not None or _ended(near):
             return near
     first = PlacedSearch(instance, weights, moment, hurry=True)
-    found = first.run()
-    if found is not None and (found.draft is not None or found.ending is Ending.INFEASIBLE):
-        return found
+    soon = first.run()
+    if soon is not None and (soon.draft is not None or soon.ending is Ending.INFEASIBLE):
+        return soon
     bound = first.bound if abs(first.bound) < INFINITY else None
     return _bettered(instance, weights, search, Found(Ending.UNKNOWN, None, bound))
 
