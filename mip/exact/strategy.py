@@ -12,6 +12,7 @@ from mip.bounds.dominance import undominated
 from mip.bounds.placing import leavable
 from mip.clock import OutOfTimeError
 from mip.draft import value_of
+from mip.errors import SolverError
 from mip.exact.nearby import plain
 from mip.exact.placements import PlacedSearch, placeable
 from mip.exact.program import Found, Search, solve_plain
@@ -41,6 +42,9 @@ _ARC_S = 2e-5
 
 _QUICK_SHARE, _QUICK_S = 0.3, 2.0
 """How long a good mapping is looked for before any mapping is."""
+
+_GREEDY_SHARE, _GREEDY_S = 0.6, 2.0
+"""The same for pairs of paths and trees that are routed one by one."""
 
 _BROAD_SHARE, _BROAD_S = 0.4, 4.0
 """The same for regions, where these are only the first way."""
@@ -85,7 +89,7 @@ def solve_additive(instance: Instance, weights: Weights, search: Search) -> Foun
         return _solve_large(instance, weights, search, 0.0)
     if not placeable(instance, weights):
         return solve_plain(instance, weights, search)
-    found = _first(instance, weights, _moment_of(search, _QUICK_SHARE, _QUICK_S))
+    found = _first(instance, weights, search)
     if found.draft is None and _by_regions_first(instance) and regional(instance, weights):
         share = _BROAD_SHARE if plain(instance) else _LARGE_SHARE
         moment = _moment_of(search, share, _BROAD_S)
@@ -108,10 +112,11 @@ def solve_additive(instance: Instance, weights: Weights, search: Search) -> Foun
 
 
 def _first(instance: Instance, weights: Weights, search: Search) -> Found:
-    """Where only programs find the best routes, a mapping to begin with."""
+    """Where routes aren't all single paths, a mapping to begin with, if one is soon found."""
     if plain(instance):
         return Found(Ending.UNKNOWN)
-    return _placed(instance, weights, search, Found(Ending.UNKNOWN), hurry=True)
+    moment = _moment_of(search, _GREEDY_SHARE, _GREEDY_S)
+    return _placed(instance, weights, moment, Found(Ending.UNKNOWN), hurry=True)
 
 
 def _by_regions_first(instance: Instance) -> bool:
@@ -181,7 +186,12 @@ def finish(
         bound = None
     closer = _NEXT if weights.whole else max(1e-6 * abs(value or 0.0), 1e-7)
     below = None if value is None else value - max(closer, search.gap * abs(value))
-    last = solve_plain(instance, weights, search, below=below, above=bound)
+    try:
+        last = solve_plain(instance, weights, search, below=below, above=bound)
+    except SolverError:
+        if draft is None:
+            raise
+        return found
     bounds = [b for b in (bound, last.bound) if b is not None]
     best = max(bounds, default=None)
     if last.draft is not None:
@@ -200,7 +210,7 @@ def quick(instance: Instance, weights: Weights, search: Search) -> Found:
         return _solve_large(instance, weights, search, _QUICK_GAP)
     if not placeable(instance, weights):
         return solve_plain(instance, weights, search)
-    found = _first(instance, weights, _moment_of(search, _QUICK_SHARE, _QUICK_S))
+    found = _first(instance, weights, search)
     if found.draft is not None or _ended(found):
         return found
     moment = _moment_of(search, _QUICK_SHARE, _QUICK_S)
