@@ -13,7 +13,7 @@ from mip.exact.host_count import counts_hosts, solve_hosts
 from mip.exact.min_max import only_peak, solve_peak
 from mip.exact.nearby import plain
 from mip.exact.program import Found, Search, solve_plain
-from mip.exact.strategy import part_of, quick, solve_additive, surrogate, takes_long
+from mip.exact.strategy import is_heavy, part_of, quick, solve_additive, surrogate, takes_long
 from mip.explain.refusals import explain
 from mip.instance.features import is_pip, landmarks, offered, within
 from mip.instance.instance import Instance, Kind, compile_instance
@@ -112,18 +112,18 @@ def _solve(instance: Instance, weights: Weights, search: Search, method: str) ->
         spare = quick(instance, surrogate(instance), moment)
     if spare.ending is Ending.INFEASIBLE:
         return spare
-    found = _by_kind(instance, weights, search)
+    found = _by_kind(instance, weights, search, spare.draft)
     if found.ending is Ending.UNKNOWN and spare.draft is not None:
         return Found(Ending.FEASIBLE, spare.draft, found.bound)
     return found
 
 
-def _by_kind(instance: Instance, weights: Weights, search: Search) -> Found:
+def _by_kind(instance: Instance, weights: Weights, search: Search, known: Draft | None) -> Found:
     """The way that fits an objective that is no sum."""
     if only_peak(weights):
         return solve_peak(instance, weights, search)
     if counts_hosts(instance, weights):
-        return solve_hosts(instance, weights, search)
+        return solve_hosts(instance, weights, search, known)
     return solve_plain(instance, weights, search)
 
 
@@ -145,7 +145,7 @@ def _break_ties(
     """Among mappings of the same value, one of least cost, as far as the time lets."""
     if type(chosen) is Cost or found.cheapest or found.draft is None:
         return found
-    if found.ending is not Ending.OPTIMAL:
+    if found.ending is not Ending.OPTIMAL or is_heavy(instance):
         return found
     again = Search(search.solver, search.clock.part(_TIE_SHARE), 0.0, search.seed, None)
     value = value_of(instance, weights, found.draft)

@@ -40,11 +40,17 @@ _NEXT = 0.5
 _ARC_S = 2e-5
 """What building and handing over the whole program takes at least, for each arc."""
 
+_MOST_ARCS = 50_000
+"""Where a mapping is known and hosts are counted, a program of more arcs isn't asked for a better
+or cheaper one: CBC would take most of a gigabyte, and come to nothing in a minute."""
+
 _QUICK_SHARE, _QUICK_S = 0.3, 2.0
 """How long a good mapping is looked for before any mapping is."""
 
 _GREEDY_SHARE, _GREEDY_S = 0.6, 2.0
-"""The same for pairs of paths and trees that are routed one by one."""
+_GREEDY_LEAST_S, _GREEDY_ARC_S = 0.2, 1e-4
+"""The same for pairs of paths and trees that are routed one by one; and less where the program is
+small, at least and for each of its arcs."""
 
 _BROAD_SHARE, _BROAD_S = 0.4, 4.0
 """The same for regions, where these are only the first way."""
@@ -115,7 +121,8 @@ def _first(instance: Instance, weights: Weights, search: Search) -> Found:
     """Where routes aren't all single paths, a mapping to begin with, if one is soon found."""
     if plain(instance):
         return Found(Ending.UNKNOWN)
-    moment = _moment_of(search, _GREEDY_SHARE, _GREEDY_S)
+    most = min(_GREEDY_S, max(_GREEDY_LEAST_S, _GREEDY_ARC_S * arcs_of(instance)))
+    moment = _moment_of(search, _GREEDY_SHARE, most)
     return _placed(instance, weights, moment, Found(Ending.UNKNOWN), hurry=True)
 
 
@@ -247,6 +254,11 @@ def _solve_large(instance: Instance, weights: Weights, search: Search, good: flo
 def arcs_of(instance: Instance) -> int:
     """The size of the whole program: arcs that VLinks may cross."""
     return sum(2 * len(v.edges) for v in instance.vlinks)
+
+
+def is_heavy(instance: Instance) -> bool:
+    """Whether the whole program isn't worth its memory where a mapping is known."""
+    return arcs_of(instance) > _MOST_ARCS
 
 
 def takes_long(instance: Instance) -> bool:

@@ -8,8 +8,9 @@ pairs where the shortest path lies across all others.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 
+from mip.clock import NEVER, Clock
 from mip.formulation.reading import walk
 from mip.instance.network import Network
 
@@ -26,8 +27,8 @@ def disjoint_pair(
     network: Network,
     ends: tuple[int, int],
     step: Callable[[int, int], float],
-    once: Callable[[int], bool],
-    inside: Collection[int],
+    passing: Mapping[int, int],
+    clock: Clock = NEVER,
 ) -> tuple[Steps, Steps] | None:
     """Two paths between two different vertices, that with fewer edges first; None if none.
 
@@ -37,10 +38,10 @@ def disjoint_pair(
         network: where.
         ends: the two vertices.
         step: the cost of crossing an edge to a vertex, infinite where that is not allowed.
-        once: whether a vertex between the ends may be on one of the paths only.
-        inside: the vertices that paths may pass through.
+        passing: the vertices that paths may pass through, and how many of the two may.
+        clock: once it has run out, this ends with an `OutOfTimeError`.
     """
-    flow = _Flow(network, ends, step, once, inside)
+    flow = _Flow(network, ends, step, passing, clock)
     if not (flow.grow() and flow.grow()):
         return None
     first, second = sorted(flow.paths(), key=lambda p: len(p[1]))
@@ -55,14 +56,14 @@ class _Flow:
         network: Network,
         ends: tuple[int, int],
         step: Callable[[int, int], float],
-        once: Callable[[int], bool],
-        inside: Collection[int],
+        passing: Mapping[int, int],
+        clock: Clock,
     ) -> None:
         self._network = network
         self._start, self._end = ends
         self._step = step
-        self._once = once
-        self._inside = inside
+        self._passing = passing
+        self._clock = clock
         self._crossed: dict[tuple[int, int], int] = defaultdict(int)  # edge, the vertex it leads to
         self._passed: dict[int, int] = defaultdict(int)
 
@@ -73,6 +74,7 @@ class _Flow:
         came: dict[_Node, tuple[_Node, int | None]] = {}
         queue = deque([source])
         while queue:
+            self._clock.check()
             node = queue.popleft()
             for other, e, cost in self._nexts(node):
                 total = away[node] + cost
@@ -98,7 +100,7 @@ class _Flow:
         if self._passed[v]:
             found.append(((v, False), None, 0.0))
         for e, near in self._network.incident[v]:
-            if near != self._end and (near not in self._inside or near == self._start):
+            if near != self._end and (near not in self._passing or near == self._start):
                 continue
             most = 1 if self._network.edges[e].link is not None else 2
             cost = self._step(e, near)
@@ -108,7 +110,7 @@ class _Flow:
 
     def _from_arrival(self, v: int) -> list[tuple[_Node, int | None, float]]:
         found: list[tuple[_Node, int | None, float]] = []
-        if self._passed[v] < (1 if self._once(v) else 2):
+        if self._passed[v] < self._passing[v]:
             found.append(((v, True), None, 0.0))
         for e, near in self._network.incident[v]:
             if self._crossed[e, v]:

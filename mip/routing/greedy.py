@@ -292,11 +292,8 @@ class GreedyRouter:
         step = self._step(job, blend, blocked, {end})
         node = job.vlink.protection == "node"
         joined = network.link_vertices
-
-        def once(v: int) -> bool:
-            return node or v in joined
-
-        return disjoint_pair(network, (start, end), step, once, job.vlink.vertices)
+        passing = {v: 1 if node or v in joined else 2 for v in job.vlink.vertices}
+        return disjoint_pair(network, (start, end), step, passing, self.metric.clock)
 
     def _step(
         self, job: _Job, blend: float, blocked: Blocked, ends: Collection[int]
