@@ -13,7 +13,7 @@ from mip.exact.host_count import counts_hosts, solve_hosts
 from mip.exact.min_max import only_peak, solve_peak
 from mip.exact.nearby import plain
 from mip.exact.program import Found, Search, solve_plain
-from mip.exact.strategy import is_heavy, part_of, quick, solve_additive, surrogate, takes_long
+from mip.exact.strategy import is_heavy, quick, solve_additive, surrogate, takes_long
 from mip.explain.refusals import explain
 from mip.instance.features import is_pip, landmarks, offered, within
 from mip.instance.instance import Instance, Kind, compile_instance
@@ -32,9 +32,9 @@ _EXPLAIN_S = 10.0
 _EXPLAIN_MIN_S = 0.3
 """The time that looking for reasons may take: at most, and whatever the time limit says."""
 
-_SPARE_SHARE, _SPARE_ROUTED_SHARE = 0.3, 0.5
+_SPARE_SHARE, _SPARE_SHORT_SHARE, _SPARE_S = 0.3, 0.5, 3.0
 """The part of the time for a mapping of low cost, to fall back on where the objective is no sum;
-and where routes are pairs of paths or trees."""
+where that is short, a larger one of at most so many seconds."""
 
 _CLOSED = 1e-9
 """The gap that is none, as a share of the value: what doubles tell apart."""
@@ -105,10 +105,10 @@ def _solve(instance: Instance, weights: Weights, search: Search, method: str) ->
     if weights.additive:
         return solve_additive(instance, weights, search)
     spare = Found(Ending.UNKNOWN)
-    straight = plain(instance)
-    if search.clock.left() is not None and (takes_long(instance) or not straight):
-        share = _SPARE_SHARE if straight else _SPARE_ROUTED_SHARE
-        moment = part_of(replace(search, progress=None), share)
+    left = search.clock.left()
+    if left is not None and (takes_long(instance) or not plain(instance)):
+        seconds = max(_SPARE_SHARE * left, min(_SPARE_SHORT_SHARE * left, _SPARE_S))
+        moment = replace(search, clock=search.clock.within(seconds), progress=None)
         spare = quick(instance, surrogate(instance), moment)
     if spare.ending is Ending.INFEASIBLE:
         return spare

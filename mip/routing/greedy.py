@@ -278,7 +278,7 @@ class GreedyRouter:
         return tree_route(self.instance, job.vlink, edges, job.ends)
 
     def _closed(self, inside: Collection[int], edges: Collection[int]) -> bool:
-        """Whether what joins two elements of a tree directly closes a loop. Model: (27)."""
+        """Whether what joins two elements of a tree directly closes a loop."""
         network = self.instance.network
         return any(
             network.edges[e].link is None and near in inside and e not in edges
