@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mip.draft import Route
 from mip.instance.instance import Instance, VLink
@@ -10,7 +10,10 @@ from mip.problem.amounts import Exact
 
 
 def pair_latencies(
-    instance: Instance, vlink: VLink, places: Sequence[int], route: Route
+    instance: Instance,
+    vlink: VLink,
+    places: Sequence[int] | Mapping[int, int],
+    route: Route,
 ) -> Iterator[Exact]:
     """The latency between every two ends of a route, in seconds."""
     network = instance.network

@@ -11,8 +11,9 @@ from mip.draft import Draft, chosen_values, value_of
 from mip.errors import UnknownMethodError, WrongMappingError
 from mip.exact.host_count import counts_hosts, solve_hosts
 from mip.exact.min_max import only_peak, solve_peak
+from mip.exact.nearby import plain
 from mip.exact.program import Found, Search, solve_plain
-from mip.exact.strategy import part_of, quick, solve_additive, surrogate, takes_long
+from mip.exact.strategy import is_heavy, quick, solve_additive, surrogate, takes_long
 from mip.explain.refusals import explain
 from mip.instance.features import is_pip, landmarks, offered, within
 from mip.instance.instance import Instance, Kind, compile_instance
@@ -31,8 +32,9 @@ _EXPLAIN_S = 10.0
 _EXPLAIN_MIN_S = 0.3
 """The time that looking for reasons may take: at most, and whatever the time limit says."""
 
-_SPARE_SHARE = 0.3
-"""The part of the time for a mapping of low cost, to fall back on where the objective is no sum."""
+_SPARE_SHARE, _SPARE_SHORT_SHARE, _SPARE_S = 0.3, 0.5, 3.0
+"""The part of the time for a mapping of low cost, to fall back on where the objective is no sum;
+where that is short, a larger one of at most so many seconds."""
 
 _CLOSED = 1e-9
 """The gap that is none, as a share of the value: what doubles tell apart."""
@@ -103,23 +105,25 @@ def _solve(instance: Instance, weights: Weights, search: Search, method: str) ->
     if weights.additive:
         return solve_additive(instance, weights, search)
     spare = Found(Ending.UNKNOWN)
-    if search.clock.left() is not None and takes_long(instance):
-        moment = part_of(replace(search, progress=None), _SPARE_SHARE)
+    left = search.clock.left()
+    if left is not None and (takes_long(instance) or not plain(instance)):
+        seconds = max(_SPARE_SHARE * left, min(_SPARE_SHORT_SHARE * left, _SPARE_S))
+        moment = replace(search, clock=search.clock.within(seconds), progress=None)
         spare = quick(instance, surrogate(instance), moment)
     if spare.ending is Ending.INFEASIBLE:
         return spare
-    found = _by_kind(instance, weights, search)
+    found = _by_kind(instance, weights, search, spare.draft)
     if found.ending is Ending.UNKNOWN and spare.draft is not None:
         return Found(Ending.FEASIBLE, spare.draft, found.bound)
     return found
 
 
-def _by_kind(instance: Instance, weights: Weights, search: Search) -> Found:
+def _by_kind(instance: Instance, weights: Weights, search: Search, known: Draft | None) -> Found:
     """The way that fits an objective that is no sum."""
     if only_peak(weights):
         return solve_peak(instance, weights, search)
     if counts_hosts(instance, weights):
-        return solve_hosts(instance, weights, search)
+        return solve_hosts(instance, weights, search, known)
     return solve_plain(instance, weights, search)
 
 
@@ -141,7 +145,7 @@ def _break_ties(
     """Among mappings of the same value, one of least cost, as far as the time lets."""
     if type(chosen) is Cost or found.cheapest or found.draft is None:
         return found
-    if found.ending is not Ending.OPTIMAL:
+    if found.ending is not Ending.OPTIMAL or is_heavy(instance):
         return found
     again = Search(search.solver, search.clock.part(_TIE_SHARE), 0.0, search.seed, None)
     value = value_of(instance, weights, found.draft)

@@ -84,7 +84,7 @@ def build_placing(instance: Instance, weights: Weights, metric: Metric) -> Placi
     pairs: dict[Pair, Floats] = {}
     for index, vlink in enumerate(instance.vlinks):
         ends = sorted(vlink.points)
-        share = max(1, len(ends) ** 2 // 4)
+        share = _most_pairs(instance, len(ends))
         for a, b in combinations(ends, 2):
             table = metric.table(index, a, b) / share
             pairs[a, b] = pairs[a, b] + table if (a, b) in pairs else table
@@ -101,6 +101,16 @@ def build_placing(instance: Instance, weights: Weights, metric: Metric) -> Placi
         weights.constant,
         step,
     )
+
+
+def _most_pairs(instance: Instance, ends: int) -> int:
+    """How many pairs of the ends of one tree cross the same element of it at most.
+
+    A link of two ends parts them in two; through one of many ends all pairs may lead.
+    """
+    if instance.network.link_vertices:
+        return max(1, ends * (ends - 1) // 2)
+    return max(1, ends**2 // 4)
 
 
 def _step(instance: Instance, metric: Metric, single: list[Floats], constant: float) -> float:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mip.draft import value_of
+from mip.draft import Draft, value_of
 from mip.exact.branching import Fresh
 from mip.exact.placements import PlacedSearch, placeable
 from mip.exact.program import Found, Search, solve_plain
-from mip.exact.strategy import finish, part_of, surrogate
+from mip.exact.strategy import finish, is_heavy, part_of, surrogate
 from mip.instance.instance import Instance, Kind
 from mip.objectives import Weights
 from mip.solvers.linear import Ending
@@ -33,14 +33,17 @@ def _prices(instance: Instance, weights: Weights) -> set[float]:
     return {weights.open(instance.network.element(v)) for v in vertices}
 
 
-def solve_hosts(instance: Instance, weights: Weights, search: Search) -> Found:
-    """The fewest hosts, and among those mappings the cheapest."""
+def solve_hosts(
+    instance: Instance, weights: Weights, search: Search, known: Draft | None = None
+) -> Found:
+    """The fewest hosts, and among those mappings the cheapest; `known` is any mapping."""
     cost = surrogate(instance)
-    if not placeable(instance, cost):
-        return solve_plain(instance, weights, search)
-    alone = solve_plain(nodes_alone(instance), weights, part_of(search))
+    exactly = replace(part_of(search), gap=0.0)  # how few hosts suffice is a bound only if proven
+    alone = solve_plain(nodes_alone(instance), weights, exactly)
     if alone.ending is Ending.INFEASIBLE:
         return alone
+    if not placeable(instance, cost):
+        return _against(instance, weights, search, alone, known)
     if alone.ending is not Ending.OPTIMAL or alone.draft is None:
         return solve_plain(instance, weights, search)
     (price,) = _prices(instance, weights) - {0.0}
@@ -69,6 +72,22 @@ def solve_hosts(instance: Instance, weights: Weights, search: Search) -> Found:
         if count > len(instance.points):
             return found
     return finish(instance, weights, search, Found(Ending.UNKNOWN, None, bound))
+
+
+def _against(
+    instance: Instance, weights: Weights, search: Search, alone: Found, known: Draft | None
+) -> Found:
+    """A mapping that is known, against what the VNodes alone need; else by the whole program."""
+    bound = alone.bound
+    if alone.ending is Ending.OPTIMAL and alone.draft is not None:
+        bound = value_of(nodes_alone(instance), weights, alone.draft)
+    if known is None:
+        return finish(instance, weights, search, Found(Ending.UNKNOWN, None, bound))
+    value = value_of(instance, weights, known)
+    if bound is not None and value <= bound + 1e-9:
+        return Found(Ending.OPTIMAL, known, value)
+    found = Found(Ending.FEASIBLE, known, bound)
+    return found if is_heavy(instance) else finish(instance, weights, search, found)
 
 
 def nodes_alone(instance: Instance) -> Instance:

@@ -92,6 +92,8 @@ def _lowered(instance: Instance, weights: Weights, search: Search) -> Found:
     """
     first = solve_plain(instance, weights, part_of(search, _SHARE))
     if first.draft is None:
+        if first.ending is Ending.UNKNOWN:
+            return Found(Ending.UNKNOWN, None, float(floor_of(instance)) * weights.peak)
         return first
     cost = surrogate(instance)
     stepping = _Stepping(instance, cost, search, placed=False)

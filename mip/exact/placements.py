@@ -23,6 +23,7 @@ from mip.bounds.placing import Placing, build_placing
 from mip.clock import OutOfTimeError
 from mip.draft import Draft, Route, chosen_values, value_of
 from mip.exact.branching import Branching, Fresh, Leaf, OutOfBudgetError
+from mip.exact.nearby import plain
 from mip.exact.program import Found, Search, solve_plain
 from mip.formulation.arc_flow import Scope
 from mip.formulation.columns import Arc
@@ -31,6 +32,7 @@ from mip.instance.capacity import Key, key_of
 from mip.instance.instance import Instance, Kind
 from mip.objectives import Weights
 from mip.problem.amounts import Exact
+from mip.routing.greedy import GreedyRouter
 from mip.routing.router import Router, UnsureError
 from mip.solvers.linear import Ending
 from mip.solvers.registry import prompt_solver
@@ -63,6 +65,9 @@ _POLISH_S = 0.15
 """A first mapping: seconds of search, at least and as a share of what the tables took; how far
 above the bound it is good enough to stop; then seconds of diving; path steps for a part; detours as
 a share of the bound; kicks; seconds for bettering it."""
+
+_GREEDY_DIVE_S = 1.5
+"""Seconds of diving where routes are pairs or trees."""
 
 _PART_STEPS = 3_000
 """Path steps for a part of a placement."""
@@ -141,12 +146,14 @@ class PlacedSearch:
     _patience: float = 0.0
     _proven: bool = False
     _doubt: bool = False
+    _greedy: GreedyRouter | None = None
 
     def run(self) -> Found | None:
         """Search until nothing better is left or the time is over; None if it isn't the way."""
         began = time.monotonic()
         clock = self.search.clock
         metric = Metric(self.instance, self.weights, clock)
+        self._greedy = GreedyRouter(self.instance, metric) if self._by_hand else None
         try:
             if self._straight(Router(self.instance, metric)):
                 return Found(Ending.OPTIMAL, self.best, self.value)
@@ -275,7 +282,8 @@ class PlacedSearch:
 
     def _dive(self, placing: Placing, branching: Branching, router: Router) -> None:
         """A first mapping: down the bounds to a placement that has paths, then local search."""
-        self._until = time.monotonic() + _DIVE_S
+        self._until = time.monotonic() + (_DIVE_S if self._greedy is None else _GREEDY_DIVE_S)
+        greedy = self._greedy
         routed: list[tuple[int, ...]] = []
 
         def leaf(places: tuple[int, ...], bound: float) -> float | None:
@@ -287,6 +295,8 @@ class PlacedSearch:
         def viable(part: dict[int, int], slack: float) -> bool:
             del slack
             try:
+                if greedy is not None:
+                    return greedy.fits(part)
                 return router.fits(part, self._detour(), _DIVE_STEPS)
             except UnsureError:
                 return True
@@ -340,11 +350,18 @@ class PlacedSearch:
     @cached_property
     def _plain(self) -> bool:
         """Whether paths can be found one by one: no trees, backups, rules on links."""
+        return plain(self.instance) and not self._ruled
+
+    @cached_property
+    def _by_hand(self) -> bool:
+        """Whether there are trees or backups, for which routes are soon found all the same."""
+        return not plain(self.instance) and not self._ruled
+
+    @cached_property
+    def _ruled(self) -> bool:
+        """Whether rules bind features of VLinks."""
         ruled = {m for rule in self.instance.rules.values for m in rule.members}
-        return all(
-            len(v.points) <= 2 and v.protection == "none" and v.id not in ruled
-            for v in self.instance.vlinks
-        )
+        return any(v.id in ruled for v in self.instance.vlinks)
 
     @property
     def _good(self) -> bool:
@@ -396,6 +413,12 @@ class PlacedSearch:
         found = False
         if self.instance.rules.turned_down(places):  # local search knows of pairs alone
             return False
+        if self._greedy is not None:
+            found = self._better_by_hand(self._greedy, places)
+            least = found and self.value <= bound + _ROUNDING * max(1.0, abs(bound))
+            self._doubt = self._doubt or (self.hurry and not least)
+            if self.hurry or least:
+                return found
         while (slack := self._top(placing) - bound) > -_ROUNDING:
             draft, cheapest = self._routed(router, places, max(slack, 0.0))
             value = None if draft is None else value_of(self.instance, self.weights, draft)
@@ -405,6 +428,17 @@ class PlacedSearch:
             if cheapest:
                 return found
         return found
+
+    def _better_by_hand(self, greedy: GreedyRouter, places: tuple[int, ...]) -> bool:
+        """Take the routes soon found for a placement if they beat the best; whether they do."""
+        draft = greedy.route(places)
+        if draft is None or chosen_values(self.instance, draft) is None:
+            return False
+        value = value_of(self.instance, self.weights, draft)
+        if value >= self.value:
+            return False
+        self.best, self.value = draft, value
+        return True
 
     def _routed(
         self, router: Router, places: tuple[int, ...], slack: float

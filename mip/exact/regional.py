@@ -254,6 +254,8 @@ class RegionalSearch:
             near.run()
             found = near.best
         else:
+            found = self._soon(small, quiet) if self.best is None else None
+        if not straight and found is None:
             wish = Weights() if self.best is None else self.weights
             found = mapped_nearby(small, wish, quiet)
         if found is None:
@@ -264,3 +266,9 @@ class RegionalSearch:
             if self.search.progress is not None:
                 self.search.progress(value, self.bound if np.isfinite(self.bound) else None)
         return value
+
+    def _soon(self, small: Instance, search: Search) -> Draft | None:
+        """A mapping of an instance with trees or backups, if one is found without a program."""
+        near = PlacedSearch(small, self.weights, search, hurry=True, cells=_CELLS)
+        near.run()
+        return near.best

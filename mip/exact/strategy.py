@@ -12,6 +12,7 @@ from mip.bounds.dominance import undominated
 from mip.bounds.placing import leavable
 from mip.clock import OutOfTimeError
 from mip.draft import value_of
+from mip.errors import SolverError
 from mip.exact.nearby import plain
 from mip.exact.placements import PlacedSearch, placeable
 from mip.exact.program import Found, Search, solve_plain
@@ -39,8 +40,17 @@ _NEXT = 0.5
 _ARC_S = 2e-5
 """What building and handing over the whole program takes at least, for each arc."""
 
+_MOST_ARCS = 50_000
+"""Where a mapping is known and hosts are counted, a program of more arcs isn't asked for a better
+or cheaper one: CBC would take most of a gigabyte, and come to nothing in a minute."""
+
 _QUICK_SHARE, _QUICK_S = 0.3, 2.0
 """How long a good mapping is looked for before any mapping is."""
+
+_GREEDY_SHARE, _GREEDY_S = 0.6, 2.0
+_GREEDY_LEAST_S, _GREEDY_ARC_S = 0.2, 1e-4
+"""The same for pairs of paths and trees that are routed one by one; and less where the program is
+small, at least and for each of its arcs."""
 
 _BROAD_SHARE, _BROAD_S = 0.4, 4.0
 """The same for regions, where these are only the first way."""
@@ -85,13 +95,13 @@ def solve_additive(instance: Instance, weights: Weights, search: Search) -> Foun
         return _solve_large(instance, weights, search, 0.0)
     if not placeable(instance, weights):
         return solve_plain(instance, weights, search)
-    found = Found(Ending.UNKNOWN)
-    if _by_regions_first(instance) and regional(instance, weights):
+    found = _first(instance, weights, search)
+    if found.draft is None and _by_regions_first(instance) and regional(instance, weights):
         share = _BROAD_SHARE if plain(instance) else _LARGE_SHARE
         moment = _moment_of(search, share, _BROAD_S)
         found = RegionalSearch(instance, weights, moment).run()
-        if _ended(found):
-            return found
+    if _ended(found):
+        return found
     if arcs_of(instance) <= _PROGRAM_SIZE:
         found = _placed(instance, weights, _moment_of(search, _FIRST_SHARE, _FIRST_S), found)
         if not _ended(found):
@@ -107,6 +117,15 @@ def solve_additive(instance: Instance, weights: Weights, search: Search) -> Foun
     return found
 
 
+def _first(instance: Instance, weights: Weights, search: Search) -> Found:
+    """Where routes aren't all single paths, a mapping to begin with, if one is soon found."""
+    if plain(instance):
+        return Found(Ending.UNKNOWN)
+    most = min(_GREEDY_S, max(_GREEDY_LEAST_S, _GREEDY_ARC_S * arcs_of(instance)))
+    moment = _moment_of(search, _GREEDY_SHARE, most)
+    return _placed(instance, weights, moment, Found(Ending.UNKNOWN), hurry=True)
+
+
 def _by_regions_first(instance: Instance) -> bool:
     """Whether a few hosts sooner tell of a mapping than all: many, or what only programs route."""
     return is_broad(instance) or (takes_long(instance) and not plain(instance))
@@ -116,9 +135,11 @@ def _ended(found: Found) -> bool:
     return found.ending in {Ending.OPTIMAL, Ending.INFEASIBLE}
 
 
-def _placed(instance: Instance, weights: Weights, search: Search, known: Found) -> Found:
+def _placed(
+    instance: Instance, weights: Weights, search: Search, known: Found, *, hurry: bool = False
+) -> Found:
     """By placements, from what is known; what was found and proved even if it isn't through."""
-    placed = PlacedSearch(instance, weights, search)
+    placed = PlacedSearch(instance, weights, search, hurry=hurry)
     if known.draft is not None:
         placed.best, placed.value = known.draft, value_of(instance, weights, known.draft)
     if known.bound is not None:
@@ -172,7 +193,12 @@ def finish(
         bound = None
     closer = _NEXT if weights.whole else max(1e-6 * abs(value or 0.0), 1e-7)
     below = None if value is None else value - max(closer, search.gap * abs(value))
-    last = solve_plain(instance, weights, search, below=below, above=bound)
+    try:
+        last = solve_plain(instance, weights, search, below=below, above=bound)
+    except SolverError:
+        if draft is None:
+            raise
+        return found
     bounds = [b for b in (bound, last.bound) if b is not None]
     best = max(bounds, default=None)
     if last.draft is not None:
@@ -191,15 +217,18 @@ def quick(instance: Instance, weights: Weights, search: Search) -> Found:
         return _solve_large(instance, weights, search, _QUICK_GAP)
     if not placeable(instance, weights):
         return solve_plain(instance, weights, search)
+    found = _first(instance, weights, search)
+    if found.draft is not None or _ended(found):
+        return found
     moment = _moment_of(search, _QUICK_SHARE, _QUICK_S)
     if _by_regions_first(instance) and regional(instance, weights):
         near = RegionalSearch(instance, weights, moment, good=_QUICK_GAP).run()
         if near.draft is not None or _ended(near):
             return near
     first = PlacedSearch(instance, weights, moment, hurry=True)
-    found = first.run()
-    if found is not None and (found.draft is not None or found.ending is Ending.INFEASIBLE):
-        return found
+    soon = first.run()
+    if soon is not None and (soon.draft is not None or soon.ending is Ending.INFEASIBLE):
+        return soon
     bound = first.bound if abs(first.bound) < INFINITY else None
     return _bettered(instance, weights, search, Found(Ending.UNKNOWN, None, bound))
 
@@ -225,6 +254,11 @@ def _solve_large(instance: Instance, weights: Weights, search: Search, good: flo
 def arcs_of(instance: Instance) -> int:
     """The size of the whole program: arcs that VLinks may cross."""
     return sum(2 * len(v.edges) for v in instance.vlinks)
+
+
+def is_heavy(instance: Instance) -> bool:
+    """Whether the whole program isn't worth its memory where a mapping is known."""
+    return arcs_of(instance) > _MOST_ARCS
 
 
 def takes_long(instance: Instance) -> bool:

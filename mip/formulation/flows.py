@@ -48,7 +48,6 @@ class Flows:
         self._capacities = capacities
         self._weights = weights
         self._left = left
-        self._both: dict[tuple[str, str, int], int] = {}
 
     def _arcs(self, index: int) -> Iterator[tuple[Arc, int, int]]:
         vlink = self.instance.vlinks[index]
@@ -218,27 +217,10 @@ class Flows:
         out = self._passing(columns, commodity, v)
         self._but_at_ends(out, columns, commodity, v, (Kind.VNODE,))
         first, last = vlink.points[0], vlink.points[1 + commodity]
-        free_first = self.instance.points[first].kind is not Kind.VNODE
-        free_last = self.instance.points[last].kind is not Kind.VNODE
-        if free_first and v in self.x[first]:
-            out.add(self.x[first][v])
-        elif free_last and v in self.x[last]:
-            out.add(self.x[last][v])
-        if free_first and free_last and v in self.x[last]:
-            out.add(self.x[last][v])
-            if v in self.x[first]:
-                out.add(self._both_at(first, last, v), -1.0)
+        for p in (first, last):  # at both of them at once, where nothing passes: 1 as well
+            if self.instance.points[p].kind is not Kind.VNODE and v in self.x[p]:
+                out.add(self.x[p][v])
         return out
-
-    def _both_at(self, a: int, b: int, v: int) -> int:
-        """A column that is 1 only if both points are at `v`."""
-        key = (self.instance.points[a].id, self.instance.points[b].id, v)
-        if key not in self._both:
-            column = self.model.column(integer=False)
-            self.model.row({column: 1.0, self.x[a][v]: -1.0}, -INFINITY, 0.0)
-            self.model.row({column: 1.0, self.x[b][v]: -1.0}, -INFINITY, 0.0)
-            self._both[key] = column
-        return self._both[key]
 
     def _latency(self, columns: RouteColumns, vlink: VLink) -> None:
         """Bounds on what a route takes, along each of its flows.

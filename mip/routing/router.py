@@ -131,7 +131,7 @@ class Router:
         self._detours.clear()
         self._steps = steps
         self._ways = self._prepare(places, only)
-        if not all(self._stays_in_time(i, places) for i in self._of(only)):
+        if not all(self._stays(i, places) for i in self._of(only)):
             return False
         if any(not np.isfinite(w.least) for w in self._ways):
             return False
@@ -188,14 +188,23 @@ class Router:
     def _of(self, only: Sequence[int] | None) -> Sequence[int]:
         return range(len(self._instance.vlinks)) if only is None else only
 
-    def _stays_in_time(self, index: int, places: Mapping[int, int]) -> bool:
-        """Whether a VLink within one vertex, which a fixed end lists, meets its bound there."""
+    def _stays(self, index: int, places: Mapping[int, int]) -> bool:
+        """Whether a VLink within one vertex, which fixed ends list, is in time and has room there.
+
+        What it needs is taken.
+        """
         vlink = self._instance.vlinks[index]
         at = {places.get(p) for p in vlink.points}
-        if vlink.latency_max is None or len(vlink.points) != 2 or len(at) > 1 or None in at:
+        if len(vlink.points) != 2 or len(at) > 1 or None in at:
             return True
-        lags = path_route(self._instance, vlink, [v for v in at if v is not None], []).on
-        return sum(self._instance.network.latency(e) for e in lags) <= vlink.latency_max
+        on = path_route(self._instance, vlink, [v for v in at if v is not None], []).on
+        for element in on:
+            for key, amount in self._instance.keys_of(element, vlink):
+                self._left[key] = self._room(key) - amount
+                if self._left[key] < 0:
+                    return False
+        lag = sum(self._instance.network.latency(e) for e in on)
+        return vlink.latency_max is None or lag <= vlink.latency_max
 
     def _search(self, depth: int, slack: float) -> _Conflict | None:
         """None once all from `depth` on are routed; else what is in the way."""

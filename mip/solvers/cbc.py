@@ -40,7 +40,13 @@ _BUILD_S, _WRITE_S = 2e-6, 2e-6
 
 @dataclass(frozen=True)
 class Cbc:
-    """CBC through PuLP: the solver that every installation has."""
+    """CBC through PuLP: the solver that every installation has.
+
+    Attributes:
+        presolve: whether the program is made smaller first.
+    """
+
+    presolve: bool = True
 
     def solve(
         self,
@@ -75,7 +81,7 @@ class Cbc:
                 gapRel=limits.gap,
                 timeMode="elapsed",
                 warmStart=start is not None,
-                options=[f"randomCbcSeed {limits.seed + 1}", f"randomSeed {limits.seed + 1}"],
+                options=self._options(limits),
                 logPath=str(log),
             )
             command.tmpDir = folder
@@ -101,6 +107,10 @@ class Cbc:
                 limits=limits,
                 seconds=time.monotonic() - began,
             )
+
+    def _options(self, limits: Limits) -> list[str]:
+        seeds = [f"randomCbcSeed {limits.seed + 1}", f"randomSeed {limits.seed + 1}"]
+        return seeds if self.presolve else [*seeds, "presolve off", "preprocess off"]
 
 
 def _problem(pulp: Any, model: LinearModel, start: Sequence[float] | None) -> tuple[Any, list[Any]]:

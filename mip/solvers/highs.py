@@ -79,7 +79,40 @@ class Highs:
         if progress is not None:
             _report(highs, progress)
         highs.run()
-        return _outcome(highspy, highs)
+        if not _broken(highspy, highs):
+            return _outcome(highspy, highs)
+        return _again(highspy, highs, _Arrays.of(model), clock)
+
+
+def _again(highspy: Any, highs: Any, arrays: _Arrays, clock: Clock) -> Outcome:
+    """What a run that broke down comes to without presolving, or at least what it had found.
+
+    Its bound isn't taken: who knows what was lost with it.
+
+    Raises:
+        SolverError: it broke down again, and no solution was found.
+    """
+    status = highs.modelStatusToString(highs.getModelStatus())
+    found = np.asarray(highs.getSolution().col_value)
+    known = len(found) == len(arrays.cost) and arrays.hold(found)
+    if not clock.over():
+        highs.clearSolver()
+        highs.setOptionValue("presolve", "off")
+        left = clock.left()
+        if left is not None:
+            highs.setOptionValue("time_limit", highs.getRunTime() + left)
+        if known:
+            solution = highspy.HighsSolution()
+            solution.col_value = found.tolist()
+            highs.setSolution(solution)
+        highs.run()
+        if not _broken(highspy, highs):
+            outcome = _outcome(highspy, highs)
+            if outcome.values is not None or not known:
+                return outcome
+    if known:
+        return Outcome(Ending.FEASIBLE, found.tolist())
+    raise SolverError(f"HiGHS ended with {status!r}")
 
 
 def _soon(highspy: Any, highs: Any, clock: Clock) -> Outcome:
@@ -87,7 +120,9 @@ def _soon(highspy: Any, highs: Any, clock: Clock) -> Outcome:
     highs.setOptionValue("presolve", "off")
     highs.setOptionValue("time_limit", clock.part(_SOON_SHARE, _SOON_S).left())
     highs.run()
-    outcome = _outcome(highspy, highs)
+    outcome = Outcome(Ending.UNKNOWN)
+    if not _broken(highspy, highs):
+        outcome = _outcome(highspy, highs)
     highs.clearSolver()
     highs.setOptionValue("presolve", "choose")
     highs.setOptionValue("time_limit", highspy.kHighsInf)
@@ -184,6 +219,11 @@ class WarmHighs:
         left = np.inf if ends is None else max(0.01, ends - time.monotonic())
         highs.setOptionValue("time_limit", highs.getRunTime() + left)
         highs.run()
+        if _broken(self._highspy, highs):  # once more from the start, not from the last basis
+            highs.clearSolver()
+            highs.run()
+        if _broken(self._highspy, highs):
+            return Outcome(Ending.UNKNOWN)
         return _outcome(self._highspy, highs)
 
 
@@ -227,6 +267,15 @@ class _Arrays:
             low=np.append(self.low, low),
             high=np.append(self.high, high),
         )
+
+    def hold(self, values: Floats) -> bool:
+        """Whether the columns' values keep all bounds and rows, within what solvers allow."""
+        rows = np.bincount(self.row, self.value * values[self.column], len(self.low))
+        unit = np.maximum(1.0, np.bincount(self.row, np.abs(self.value), len(self.low)))
+        whole = np.abs(values - np.round(values))[self.whole] < _WHOLE
+        inside = (values >= self.lower - _WHOLE) & (values <= self.upper + _WHOLE)
+        kept = (rows >= self.low - _WHOLE * unit) & (rows <= self.high + _WHOLE * unit)
+        return bool(whole.all() and inside.all() and kept.all())
 
     def closer(self, lower: Floats, upper: Floats) -> Floats:
         """Upper bounds, lowered where a row that is full at the lower bounds lets nothing rise."""
@@ -306,14 +355,20 @@ def _report(highs: Any, progress: Progress) -> None:
     highs.cbMipLogging += tell
 
 
+def _broken(highspy: Any, highs: Any) -> bool:
+    """Whether a run ended otherwise than by an answer or its time limit."""
+    kind = highspy.HighsModelStatus
+    proven = {kind.kInfeasible, kind.kUnboundedOrInfeasible, kind.kOptimal, kind.kModelEmpty}
+    return highs.getModelStatus() not in {*proven, kind.kTimeLimit}
+
+
 def _outcome(highspy: Any, highs: Any) -> Outcome:
+    """What a run that didn't break down came to."""
     status = highs.getModelStatus()
     info = highs.getInfo()
     kind = highspy.HighsModelStatus
     if status in {kind.kInfeasible, kind.kUnboundedOrInfeasible}:
         return Outcome(Ending.INFEASIBLE)
-    if status not in {kind.kOptimal, kind.kTimeLimit, kind.kModelEmpty}:
-        raise SolverError(f"HiGHS ended with {highs.modelStatusToString(status)}")
     bound = info.mip_dual_bound if abs(info.mip_dual_bound) < INFINITY else None
     if abs(info.mip_dual_bound) >= 1e30:
         bound = None

@@ -27,6 +27,7 @@ from mip.heuristic.local_search import LocalSearch
 from mip.instance.instance import Instance, compile_instance
 from mip.objectives import Weights, objective, weights_of
 from mip.problem.statement import Problem
+from mip.routing.greedy import GreedyRouter
 from mip.solvers.cbc import Cbc
 from mip.solvers.highs import Highs
 from mip.solvers.linear import Ending, Limits, LinearModel
@@ -81,6 +82,7 @@ PARTS: dict[str, Callable[[Instance, Weights, Clock], object]] = {
     "departures": lambda i, _w, c: leavable(i, c),
     "elimination": lambda i, w, c: eliminate(placing(i, w), clock=c),
     "parting": lambda i, w, c: list(cheapest_parting(i, w, Metric(i, w, c))),
+    "routes": lambda i, w, c: GreedyRouter(i, Metric(i, w, c)).route(range(len(i.points))),
     "program": lambda i, w, c: ArcFlow(i, w, clock=c),
     "descent": lambda i, w, c: LocalSearch(placing(i, w), random.Random(1), c).descend(
         list(range(len(i.points)))
