@@ -114,7 +114,7 @@ class OpenFlowPlugin(ChangingInPlace):
         return dict.fromkeys(task.elements, found)
 
     def down(self, substrate: Graph) -> frozenset[str]:
-        """Switches that aren't connected, and links at ports that are down."""
+        """Switches that aren't connected, and links that are down or at ports that are."""
         with shell(TARGET, ()):
             topology = self._topology.get()
         return unconnected(substrate, topology)
@@ -208,21 +208,31 @@ def _port(vlink: str, substrate: Graph, interface: str) -> str | int:
 
 
 def unconnected(substrate: Graph, topology: Json) -> frozenset[str]:
-    """The switches and links of a substrate that a controller's topology shows to be down."""
-    seen = {str(s["dpid"]): s["ports"] for s in topology["switches"]}
+    """The switches and links of a substrate that a controller's topology shows to be down.
+
+    A link is down where its port is, or isn't there, or where no discovery frame crosses it.
+    """
+    silent = {tuple(end) for k in topology["links"] if not k["up"] for end in (k["a"], k["b"])}
+    alive = {str(s["dpid"]): _alive(s, silent) for s in topology["switches"]}
     down: set[str] = set()
     for switch in substrate.nodes():
         dpid = switch.features.get("dpid")
         if not isinstance(dpid, str) or not switch.type.startswith(TYPES):
             continue
-        if dpid.lower() not in seen:
+        if dpid.lower() not in alive:
             down.add(switch.id)
             continue
-        dead = {name for p in seen[dpid.lower()] if not p["up"] for name in (p["port"], p["name"])}
         for own, other in substrate.ends(switch.id):
-            if substrate.interface(own).features.get("port") in dead:
+            port = substrate.interface(own).features.get("port")
+            if port is not None and str(port) not in alive[dpid.lower()]:
                 down.add(other.partition(".")[0])
     return frozenset(down)
+
+
+def _alive(switch: Json, silent: Collection[tuple[Any, ...]]) -> frozenset[str]:
+    """The ports of a switch that carry, by number and by name."""
+    up = [p for p in switch["ports"] if p["up"] and (switch["dpid"], p["port"]) not in silent]
+    return frozenset(str(name) for p in up for name in (p["port"], p["name"]))
 
 
 def _make(context: Context) -> OpenFlowPlugin | None:

@@ -148,6 +148,8 @@ class FakeController:
     Attributes:
         away: dpids of switches that aren't connected.
         broken: VLinks whose path is interrupted.
+        ports: of each switch, the ports that it has.
+        dead: ports that are down, as (dpid, port).
         differences: by VLink of an overlay, what a check finds in the switches.
     """
 
@@ -156,7 +158,9 @@ class FakeController:
     away: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     differences: dict[str, str] = field(default_factory=dict)
-    dpids: frozenset[str] = frozenset()
+    ports: dict[str, frozenset[int]] = field(default_factory=dict)
+    dead: set[tuple[str, int]] = field(default_factory=set)
+    confirmed: set[str] = field(default_factory=set)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def service(self) -> Service:
@@ -186,39 +190,56 @@ class FakeController:
         for other, theirs in self.vlinks.items():
             if other != vlink and set(_claims(theirs)) & set(_claims(spec)):
                 raise Conflict("a port and tag is in use by another VLink")
+        if self.vlinks.get(vlink) != spec:
+            self.confirmed.discard(vlink)
         self.vlinks[vlink] = spec
+        if not self._away(spec):
+            self.confirmed.add(vlink)
         return self.get(vlink)
+
+    def _away(self, spec: VLinkSpec) -> set[str]:
+        return {dpid for dpid, _, _ in _claims(spec)} & self.away
 
     def get(self, name: str) -> dict[str, Any]:
         if name not in self.vlinks:
             raise NotFound(f"no VLink {name}")
         spec = self.vlinks[name]
         state = "up"
-        if {end.dpid for end in spec.ends} & self.away or name in self.leaving:
+        if name in self.leaving:
             state = "pending"
-        elif name in self.broken:
+        elif name in self.broken or {(d, p) for d, p, _ in _claims(spec)} & self.dead:
             state = "failed"
+        elif self._away(spec):
+            state = "degraded" if name in self.confirmed else "pending"
         path = [end.dpid for end in spec.ends]
         return {"id": name, "state": state, "reason": "switch s1 is away", "path": path}
 
     def delete(self, name: str) -> dict[str, Any]:
-        if name in self.vlinks and {e.dpid for e in self.vlinks[name].ends} & self.away:
+        if name in self.vlinks and self._away(self.vlinks[name]):
             self.leaving.add(name)
             return self.get(name)
         self.vlinks.pop(name, None)
         self.leaving.discard(name)
+        self.confirmed.discard(name)
         return {"id": name, "state": "gone", "reason": "", "path": []}
 
     def forget(self, dpid: str) -> bool:
         self.away.discard(dpid)
-        self.dpids -= {dpid}
+        self.ports.pop(dpid, None)
         for name in sorted(self.leaving):
             self.delete(name)
         return True
 
     def topology(self) -> dict[str, Any]:
-        switches = [{"dpid": d, "ports": []} for d in sorted(self.dpids - self.away)]
+        switches = [
+            {"dpid": d, "ports": [self._port(d, p) for p in sorted(ports)]}
+            for d, ports in sorted(self.ports.items())
+            if d not in self.away
+        ]
         return {"switches": switches, "links": []}
+
+    def _port(self, dpid: str, port: int) -> dict[str, Any]:
+        return {"port": port, "name": f"p{port}", "up": (dpid, port) not in self.dead}
 
 
 def _claims(spec: VLinkSpec) -> Iterable[tuple[str, Any, int]]:

@@ -571,7 +571,10 @@ def _is_settled(coming: Coming) -> bool:
 
 def refusals(entry: Entry) -> Sequence[Reason]:
     """Why a task failed."""
-    if entry.state is not TaskState.FAILED:
-        return ()
+    return said(entry) if entry.state is TaskState.FAILED else ()
+
+
+def said(entry: Entry) -> Sequence[Reason]:
+    """Why a task was turned down when it was last tried, if it was."""
     listed = entry.problem.get("reasons", [])
     return [Reason(r["element"], Code(r["code"]), r["text"]) for r in listed]

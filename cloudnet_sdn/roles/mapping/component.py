@@ -150,6 +150,13 @@ class Mapping:
                     log.info("unseen plugin=%s: %s", name, exc)
         return found
 
+    def watch(self, name: str, plugin: Watching) -> None:
+        """Note which elements a plugin's shell sees to be down. Raises Transient, Refused."""
+        with self._store.read() as conn:
+            loaded = substrate.newest(conn)
+        if loaded is not None:
+            self.health.saw_down(name, plugin.down(documents.graph(loaded.graph)))
+
     def base(self, conn: sa.Connection) -> Graph:
         """The substrate as configured or loaded, before anybody is asked."""
         if self._is_broker:

@@ -22,14 +22,14 @@ from cloudnet_sdn.ports import Clock, Json, OfferId, Refused
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import is_operator
 from cloudnet_sdn.roles.documents import parse_overlay
-from cloudnet_sdn.roles.effects.runner import Effects, Outcome
+from cloudnet_sdn.roles.effects.runner import Effects, Outcome, said
 from cloudnet_sdn.roles.mapping import agreement
 from cloudnet_sdn.roles.mapping.agreement import Part
 from cloudnet_sdn.roles.mapping.component import Mapping, Nogoods, View
 from cloudnet_sdn.roles.mapping.standing import Standing, carried, unchanged, with_old_paths
 from cloudnet_sdn.roles.offers import admission, pricing
 from cloudnet_sdn.roles.offers.discretion import discreet
-from cloudnet_sdn.roles.offers.learning import Learned, tried
+from cloudnet_sdn.roles.offers.learning import Learned, TurnedDown, tried
 from cloudnet_sdn.roles.offers.lifecycle import Hold
 from cloudnet_sdn.roles.offers.stages import Stage
 from cloudnet_sdn.roles.reserving.reservation import (
@@ -162,7 +162,7 @@ class StageOne:
         until = self._clock.now() + dt.timedelta(seconds=self._settings.timing.rounds_s)
         task = Assignment(offer, graph, self._standing(offer), until)
         try:
-            return self._rounds(task, Learned())
+            return self._rounds(task, Learned(turned_down=self._turned_down(task)))
         except Refused:
             self._give_up(offer)
             raise
@@ -204,6 +204,20 @@ class StageOne:
         return Standing(
             documents.graph(request), documents.graph(overlay), documents.mapping(mapping)
         )
+
+    def _turned_down(self, task: Assignment) -> list[TurnedDown]:
+        """The VNodes to be mended that are lost, and aren't made again where they were."""
+        if task.offer.kind is not OfferKind.MENDING or task.standing is None:
+            return []
+        with self._store.read() as conn:
+            entries = tasks.current(conn, task.offer.cloudnet)
+        there = task.standing.hosts()
+        found = []
+        for entry in (e for e in entries if e.vain):
+            target, reasons = entry.task.target, tuple(said(entry))
+            alone = (frozenset([v]) for v in entry.task.elements if there.get(v) == target)
+            found += [TurnedDown(target, vnode, (vnode,), reasons) for vnode in alone]
+        return found
 
     # -- one round
 
@@ -320,7 +334,7 @@ class StageOne:
         if mending:
             unusable = view.unavailable | learned.unavailable
             there = view.substrate.elements.keys() - unusable
-            places = {v: host for v, host in places.items() if host in there}
+            places = {v: h for v, h in places.items() if h in there and not learned.lost(v, h)}
         same = unchanged(task.graph, standing)
         yield places
         yield {v: host for v, host in places.items() if v in same}

@@ -17,7 +17,7 @@ from cloudnet_sdn.model.identifiers import is_ours
 from cloudnet_sdn.model.settings import Settings
 from cloudnet_sdn.model.states import CloudnetState, OfferState, TaskState, Wanted
 from cloudnet_sdn.plugins.registry import Registry
-from cloudnet_sdn.ports import Clock, Inventory, OfferId, Refused, Transient
+from cloudnet_sdn.ports import Clock, Inventory, OfferId, Refused, Transient, Watching
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.mapping.component import Mapping
 from cloudnet_sdn.roles.offers.lifecycle import Lifecycle
@@ -241,6 +241,8 @@ class Reconciler:
         with self._store.read() as conn:
             before = {e.id: e for e in tasks.of_target(conn, name, target)}
         keys = plugin.inventory(target)
+        if self._settings.heal.enabled and isinstance(plugin, Watching):
+            self._mapping.watch(name, plugin)
         if self._mapping.health.back(name, target):
             log.info("back plugin=%s target=%s", name, target)
             self._moved(target)
