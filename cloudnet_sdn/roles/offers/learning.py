@@ -7,7 +7,7 @@ over a quota takes nothing new at all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloudnet_sdn.ports import Refused
@@ -52,8 +52,8 @@ class Learned:
         shunned: tags that a provider has in use.
         unavailable: substrate elements that take nothing new: their shells are away, or providers
             let us have no more.
-        turned_down: parts that providers have said no to; of what is mended, VNodes that are lost
-            and that their hosts don't make again.
+        turned_down: parts that providers have said no to; of what is mended, also those that are
+            broken and aren't mended where they are.
         aside: what the caller should know although it worked.
         last: what the last round came to, in words, until it is told.
         before: by VNode the host of the last round.
@@ -80,8 +80,9 @@ class Learned:
         return tuple(dict.fromkeys((tuple(dict.fromkeys(sharp)), tuple(dict.fromkeys(whole)))))
 
     def lost(self, vnode: str, host: str) -> bool:
-        """Whether a VNode by itself was turned down by what has it, or is to have it."""
-        return any(t.provider == host and t.vnodes == {vnode} for t in self.turned_down)
+        """Whether a VNode is a cause of what was turned down by what has it."""
+        here = (t for t in self.turned_down if t.provider == host)
+        return any(vnode in some for t in here for some in t.named)
 
     def reasons(self) -> list[Reason]:
         """All that has been said no to, should nothing else be found either."""
@@ -175,6 +176,28 @@ class Learned:
         self.unavailable |= away
         self.aside = reasons
         self.last = text
+
+
+def unmended(
+    target: str, part: frozenset[str], broken: Mapping[str, str], overlay: Graph
+) -> Iterator[TurnedDown]:
+    """A part as if its provider had turned it down for what is broken of it, if anything is.
+
+    Args:
+        target: the provider.
+        part: the VNodes of the part.
+        broken: the elements that are broken, with what the provider says of them.
+        overlay: what they belong to: a broken VLink speaks of its ends.
+    """
+    known = (e for e in broken if e in overlay.elements)
+    near = {e: part & {e, *overlay.neighbours(e)} for e in known}
+    causes = dict.fromkeys(some for some in near.values() if some)
+    # A VLink is broken with its VNode: what isn't a cause by itself needn't move.
+    named = tuple(some for some in causes if not any(less < some for less in causes))
+    text = f"{target} doesn't carry it any more"
+    reasons = [Reason(e, Code.CAPACITY, f"{text}: {broken[e]}") for e, some in near.items() if some]
+    if named:
+        yield TurnedDown(target, part, named, tuple(reasons))
 
 
 def tried(before: Mapping[str, str], now: Mapping[str, str], *, names: bool) -> str:

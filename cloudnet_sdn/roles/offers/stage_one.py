@@ -18,7 +18,7 @@ from cloudnet_sdn.model.reasons import as_json
 from cloudnet_sdn.model.settings import RoleKind, Settings
 from cloudnet_sdn.model.states import OfferKind, OfferState, TaskState, Wanted
 from cloudnet_sdn.model.times import parse_time, timestamp
-from cloudnet_sdn.ports import Clock, Json, OfferId, Refused
+from cloudnet_sdn.ports import Clock, Json, OfferId, Refused, Transient
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import is_operator
 from cloudnet_sdn.roles.documents import parse_overlay
@@ -29,7 +29,7 @@ from cloudnet_sdn.roles.mapping.component import Mapping, Nogoods, View
 from cloudnet_sdn.roles.mapping.standing import Standing, carried, unchanged, with_old_paths
 from cloudnet_sdn.roles.offers import admission, pricing
 from cloudnet_sdn.roles.offers.discretion import discreet
-from cloudnet_sdn.roles.offers.learning import Learned, TurnedDown, tried
+from cloudnet_sdn.roles.offers.learning import Learned, TurnedDown, tried, unmended
 from cloudnet_sdn.roles.offers.lifecycle import Hold
 from cloudnet_sdn.roles.offers.stages import Stage
 from cloudnet_sdn.roles.reserving.reservation import (
@@ -206,18 +206,31 @@ class StageOne:
         )
 
     def _turned_down(self, task: Assignment) -> list[TurnedDown]:
-        """The VNodes to be mended that are lost, and aren't made again where they were."""
+        """What is to be mended that is broken, and isn't mended where it is."""
         if task.offer.kind is not OfferKind.MENDING or task.standing is None:
             return []
         with self._store.read() as conn:
             entries = tasks.current(conn, task.offer.cloudnet)
+        since = self._clock.now() - dt.timedelta(seconds=self._settings.heal.after_s)
+        ailing = self._mapping.health.ailing_since(since)
         there = task.standing.hosts()
         found = []
-        for entry in (e for e in entries if e.vain):
-            target, reasons = entry.task.target, tuple(said(entry))
-            alone = (frozenset([v]) for v in entry.task.elements if there.get(v) == target)
-            found += [TurnedDown(target, vnode, (vnode,), reasons) for vnode in alone]
+        for entry in entries:
+            part = frozenset(v for v in entry.task.elements if there.get(v) == entry.task.target)
+            if part and entry.vain:
+                found.append(TurnedDown(entry.task.target, part, (part,), tuple(said(entry))))
+            elif part and entry.id in ailing:
+                found += self._unmended(entry, part, task.standing.overlay)
         return found
+
+    def _unmended(self, entry: Entry, part: frozenset[str], overlay: Graph) -> list[TurnedDown]:
+        """A part as turned down by its provider, for what is broken of it: VLinks by their ends."""
+        try:
+            broken = self._mapping.broken(entry.task)
+        except (Transient, Refused) as exc:
+            log.info("unseen key=%s target=%s: %s", entry.key, entry.task.target, exc)
+            return []
+        return list(unmended(entry.task.target, part, broken, overlay))
 
     # -- one round
 

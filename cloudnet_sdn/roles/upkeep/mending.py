@@ -1,7 +1,8 @@
 """CloudNets that can't be carried any more where they are, mapped anew by the role itself.
 
 What can't be: a host or provider is away, a link or switch on a path is down (the controller keeps
-to the path that it was given), a part was given up, or is lost and turned down again and again.
+to the path that it was given), a provider doesn't mend its part, has given it up, or what is lost
+is turned down again and again.
 A mending is a generation that nobody asked for: what is asked stays as it was, and what is away or
 drained carries nothing of it. It is confirmed as soon as it is held.
 """
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from cloudnet_sdn.model.settings import Heal
-from cloudnet_sdn.model.states import OfferKind, OfferState
+from cloudnet_sdn.model.states import OfferKind, OfferState, Wanted
 from cloudnet_sdn.ports import Clock, CloudnetId, OfferId
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.mapping.component import Mapping
@@ -115,8 +116,10 @@ class Mending:
 
     def _hit(self, conn: sa.Connection, since: dt.datetime) -> frozenset[CloudnetId]:
         """The CloudNets that have lost a part, or have something at what has been away or down."""
-        found = set(tasks.given_up(conn))
         health = self._mapping.health
+        found = set(tasks.given_up(conn))
+        ailing = (tasks.get(conn, task) for task in health.ailing_since(since))
+        found |= {e.task.cloudnet for e in ailing if e and e.wanted is Wanted.CONFIRMED}
         away, down = health.away_since(since), health.down_since(since)
         if not away and not down:
             return frozenset(found)

@@ -219,3 +219,58 @@ def test_a_broker_sees_a_part_degraded_until_its_provider_has_mended_it(tmp_path
     federation.settle()
     assert federation.empty()
     federation.stop()
+
+
+def test_a_part_that_its_provider_does_not_mend_is_found_another_place_by_the_broker(
+    tmp_path, clock: FakeClock
+):
+    federation = Federation(tmp_path, clock, settings={"vnp": HEAL})
+    vnp = federation.vnp
+    offer = request(vnp, PAIR, start=True)
+    vnp.call("negotiation.confirm", offer["offer"])
+    federation.settle()
+    (name,) = (n for n, p in federation.pips.items() if boots(p))
+    there = federation.pips[name]
+    assert there.site is not None
+    before = boots(there)
+    letter = {"berlin": "b", "munich": "a"}[name]
+    there.site.controller.dead.update({(f"00000000000000{letter}{n}", 2) for n in (1, 2)})
+    passes(vnp, 60, every=30)
+    federation.settle()
+    assert (state(vnp, "pair"), events(vnp, "pair", "mending")) == ("degraded", 0)
+    for _ in range(4):
+        passes(vnp, 30, every=30)
+        federation.settle()
+    assert state(vnp, "pair") == "running"
+    assert events(vnp, "pair", "mended") == 1
+    assert federation.fabric().reached(("web", "web-db")) == {("db", "web-db")}
+    assert all(before[v] == seen for v, seen in boots(there).items())
+    vnp.call("negotiation.release", "pair")
+    federation.settle()
+    assert federation.empty()
+    federation.stop()
+
+
+def test_a_vnode_on_a_host_that_is_dead_for_its_provider_is_moved_by_the_broker_alone(
+    tmp_path, clock: FakeClock
+):
+    federation = Federation(tmp_path, clock, settings={"vnp": HEAL})
+    vnp = federation.vnp
+    offer = request(vnp, PAIR, start=True)
+    vnp.call("negotiation.confirm", offer["offer"])
+    federation.settle()
+    (name,) = (n for n, p in federation.pips.items() if boots(p))
+    there = federation.pips[name]
+    before = boots(there)
+    host = before["web"][0]
+    there.peers[f"http://{name}.{host}/RPC2"].down = True
+    for _ in range(6):
+        # What is on the dead host keeps waiting to be removed.
+        until(there, lambda: not vnp.busy())
+        clock.advance(30)
+    until(there, lambda: state(vnp, "pair") == "running")
+    there.peers[f"http://{name}.{host}/RPC2"].down = False
+    federation.settle()
+    assert boots(there) == {"db": before["db"]}
+    assert federation.fabric().reached(("web", "web-db")) == {("db", "web-db")}
+    federation.stop()
