@@ -71,9 +71,20 @@ class OpenFlowPlugin(ChangingInPlace):
         """Have the path set up; answers once every switch has confirmed."""
         with shell(TARGET, task.elements, lambda path: _beyond(task, path)):
             got = self._controller.do("vlinks.put", task.spec["key"], task.spec["vlink"])
-        if got["state"] != "up":
-            raise Transient(f"{task.spec['key']} is {got['state']}: {got['reason']}")
-        return {"path": got["path"]}
+        made = _made(task, got)
+        if isinstance(made, Transient):
+            raise made
+        return made
+
+    def make_many(self, tasks: Sequence[Task]) -> Mapping[int, Json | Transient]:
+        """See `make`. A fault means that nothing was done: each is then told why by itself."""
+        specs = {task.spec["key"]: task.spec["vlink"] for task in tasks}
+        try:
+            with shell(TARGET, ()):
+                got = self._controller.do("vlinks.put_many", specs)
+        except Refused:
+            return {}
+        return {task.id: _made(task, got[task.spec["key"]]) for task in tasks}
 
     def confirm(self, task: Task) -> Json:
         """Nothing more to do: what is made stays."""
@@ -87,9 +98,17 @@ class OpenFlowPlugin(ChangingInPlace):
         """Have its flows removed."""
         with shell(TARGET, task.elements):
             got = self._controller.do("vlinks.delete", task.spec["key"])
-        if got["state"] != "gone":
-            # A switch that is away may still carry the tags: they aren't free yet.
-            raise Transient(f"{task.spec['key']} is {got['state']}: {got['reason']}")
+        if (left := _left(task, got)) is not None:
+            raise left
+
+    def remove_many(self, tasks: Sequence[Task]) -> Mapping[int, Transient | None]:
+        """See `remove`."""
+        try:
+            with shell(TARGET, ()):
+                got = self._controller.do("vlinks.delete_many", [t.spec["key"] for t in tasks])
+        except Refused:
+            return {}
+        return {task.id: _left(task, got[task.spec["key"]]) for task in tasks}
 
     def observe(self, task: Task) -> Mapping[str, Observation]:
         """What the controller sees of it."""
@@ -141,6 +160,21 @@ class OpenFlowPlugin(ChangingInPlace):
         """Have a VLink removed that no task stands for."""
         with shell(target, ()):
             self._controller.do("vlinks.delete", key)
+
+
+def _made(task: Task, got: Json) -> Json | Transient:
+    """What to keep of a VLink that was put, or that it isn't up yet."""
+    if got["state"] != "up":
+        return Transient(f"{task.spec['key']} is {got['state']}: {got['reason']}")
+    return {"path": got["path"]}
+
+
+def _left(task: Task, got: Json) -> Transient | None:
+    """That something of a VLink that was deleted may be left."""
+    if got["state"] == "gone":
+        return None
+    # A switch that is away may still carry the tags: they aren't free yet.
+    return Transient(f"{task.spec['key']} is {got['state']}: {got['reason']}")
 
 
 def _beyond(task: Task, path: str) -> Reason | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudnet_sdn.wire.faults import BadRequest, Conflict, Internal, NotFound
+from cloudnet_sdn.wire.faults import BadRequest, CloudnetError, Conflict, Internal, NotFound
 from cloudnet_sdn.wire.rpc import Method, Service
 from hostagent import limits
 from hostagent.ports import clash
@@ -166,6 +166,11 @@ class FakeController:
     def service(self) -> Service:
         table = {
             "vlinks.put": (self.put, ("struct", "string", "struct")),
+            "vlinks.put_many": (self.put_many, ("struct", "struct")),
+            "vlinks.delete_many": (
+                lambda names: {name: self.delete(name) for name in names},
+                ("struct", "array"),
+            ),
             "vlinks.get": (self.get, ("struct", "string")),
             "vlinks.validate": (self.validate, ("struct", "string")),
             "vlinks.get_many": (
@@ -196,6 +201,15 @@ class FakeController:
         if not self._away(spec):
             self.confirmed.add(vlink)
         return self.get(vlink)
+
+    def put_many(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        before, confirmed = dict(self.vlinks), set(self.confirmed)
+        try:
+            return {name: self.put(name, raw) for name, raw in wanted.items()}
+        except CloudnetError:
+            # A fault means that nothing was done.
+            self.vlinks, self.confirmed = before, confirmed
+            raise
 
     def _away(self, spec: VLinkSpec) -> set[str]:
         return {dpid for dpid, _, _ in _claims(spec)} & self.away
