@@ -37,6 +37,7 @@ class FakeAgent:
     """The agent of one host or tunnel bridge.
 
     Attributes:
+        dead: tunnels that are down.
         unbootable: VNodes on which the host's tools fail when they are started.
         foreign: MAC addresses that the host can't give to any interface.
     """
@@ -44,6 +45,7 @@ class FakeAgent:
     vnodes: dict[str, FakeVNode] = field(default_factory=dict)
     admitted: dict[str, tuple[str, int]] = field(default_factory=dict)
     tunnel_up: bool = True
+    dead: set[str] = field(default_factory=set)
     unbootable: set[str] = field(default_factory=set)
     foreign: set[str] = field(default_factory=set)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -132,7 +134,8 @@ class FakeAgent:
 
     def status(self, tunnel: str) -> dict[str, Any]:
         tags = sorted(v for t, v in self.admitted.values() if t == tunnel)
-        return {"tunnel": tunnel, "up": self.tunnel_up, "reason": "", "tags": tags}
+        up = self.tunnel_up and tunnel not in self.dead
+        return {"tunnel": tunnel, "up": up, "reason": "", "tags": tags}
 
     def _vnode(self, key: str) -> FakeVNode:
         try:

@@ -159,11 +159,12 @@ class Mapping:
             self.health.saw_down(name, plugin.down(documents.graph(loaded.graph)))
 
     def broken(self, task: Task) -> MappingOf[str, str]:
-        """What a provider sees broken of a task's elements, with the reasons.
-
-        Raises Transient, Refused.
-        """
-        seen = self._registry.get(task.plugin).observe(task)
+        """What a provider sees broken of a task's elements, with the reasons; nothing if away."""
+        try:
+            seen = self._registry.get(task.plugin).observe(task)
+        except (Transient, Refused) as exc:
+            log.info("unseen plugin=%s target=%s: %s", task.plugin, task.target, exc)
+            return {}
         return {e: o.reason for e, o in seen.items() if o.state in BROKEN}
 
     def base(self, conn: sa.Connection) -> Graph:

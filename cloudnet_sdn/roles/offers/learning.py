@@ -7,7 +7,7 @@ over a quota takes nothing new at all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloudnet_sdn.ports import Refused
@@ -176,28 +176,6 @@ class Learned:
         self.unavailable |= away
         self.aside = reasons
         self.last = text
-
-
-def unmended(
-    target: str, part: frozenset[str], broken: Mapping[str, str], overlay: Graph
-) -> Iterator[TurnedDown]:
-    """A part as if its provider had turned it down for what is broken of it, if anything is.
-
-    Args:
-        target: the provider.
-        part: the VNodes of the part.
-        broken: the elements that are broken, with what the provider says of them.
-        overlay: what they belong to: a broken VLink speaks of its ends.
-    """
-    known = (e for e in broken if e in overlay.elements)
-    near = {e: part & {e, *overlay.neighbours(e)} for e in known}
-    causes = dict.fromkeys(some for some in near.values() if some)
-    # A VLink is broken with its VNode: what isn't a cause by itself needn't move.
-    named = tuple(some for some in causes if not any(less < some for less in causes))
-    text = f"{target} doesn't carry it any more"
-    reasons = [Reason(e, Code.CAPACITY, f"{text}: {broken[e]}") for e, some in near.items() if some]
-    if named:
-        yield TurnedDown(target, part, named, tuple(reasons))
 
 
 def tried(before: Mapping[str, str], now: Mapping[str, str], *, names: bool) -> str:

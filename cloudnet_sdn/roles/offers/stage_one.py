@@ -18,18 +18,18 @@ from cloudnet_sdn.model.reasons import as_json
 from cloudnet_sdn.model.settings import RoleKind, Settings
 from cloudnet_sdn.model.states import OfferKind, OfferState, TaskState, Wanted
 from cloudnet_sdn.model.times import parse_time, timestamp
-from cloudnet_sdn.ports import Clock, Json, OfferId, Refused, Transient
+from cloudnet_sdn.ports import Clock, Json, OfferId, Refused
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import is_operator
 from cloudnet_sdn.roles.documents import parse_overlay
-from cloudnet_sdn.roles.effects.runner import Effects, Outcome, said
+from cloudnet_sdn.roles.effects.runner import Effects, Outcome
 from cloudnet_sdn.roles.mapping import agreement
 from cloudnet_sdn.roles.mapping.agreement import Part
 from cloudnet_sdn.roles.mapping.component import Mapping, Nogoods, View
 from cloudnet_sdn.roles.mapping.standing import Standing, carried, unchanged, with_old_paths
-from cloudnet_sdn.roles.offers import admission, pricing
+from cloudnet_sdn.roles.offers import admission, breakage, pricing
 from cloudnet_sdn.roles.offers.discretion import discreet
-from cloudnet_sdn.roles.offers.learning import Learned, TurnedDown, tried, unmended
+from cloudnet_sdn.roles.offers.learning import Learned, tried
 from cloudnet_sdn.roles.offers.lifecycle import Hold
 from cloudnet_sdn.roles.offers.stages import Stage
 from cloudnet_sdn.roles.reserving.reservation import (
@@ -162,7 +162,7 @@ class StageOne:
         until = self._clock.now() + dt.timedelta(seconds=self._settings.timing.rounds_s)
         task = Assignment(offer, graph, self._standing(offer), until)
         try:
-            return self._rounds(task, Learned(turned_down=self._turned_down(task)))
+            return self._rounds(task, self._lessons(task))
         except Refused:
             self._give_up(offer)
             raise
@@ -205,32 +205,17 @@ class StageOne:
             documents.graph(request), documents.graph(overlay), documents.mapping(mapping)
         )
 
-    def _turned_down(self, task: Assignment) -> list[TurnedDown]:
-        """What is to be mended that is broken, and isn't mended where it is."""
+    def _lessons(self, task: Assignment) -> Learned:
+        """What is known before anything is tried: what is to be mended is broken somewhere."""
         if task.offer.kind is not OfferKind.MENDING or task.standing is None:
-            return []
+            return Learned()
         with self._store.read() as conn:
             entries = tasks.current(conn, task.offer.cloudnet)
         since = self._clock.now() - dt.timedelta(seconds=self._settings.heal.after_s)
         ailing = self._mapping.health.ailing_since(since)
-        there = task.standing.hosts()
-        found = []
-        for entry in entries:
-            part = frozenset(v for v in entry.task.elements if there.get(v) == entry.task.target)
-            if part and entry.vain:
-                found.append(TurnedDown(entry.task.target, part, (part,), tuple(said(entry))))
-            elif part and entry.id in ailing:
-                found += self._unmended(entry, part, task.standing.overlay)
-        return found
-
-    def _unmended(self, entry: Entry, part: frozenset[str], overlay: Graph) -> list[TurnedDown]:
-        """A part as turned down by its provider, for what is broken of it: VLinks by their ends."""
-        try:
-            broken = self._mapping.broken(entry.task)
-        except (Transient, Refused) as exc:
-            log.info("unseen key=%s target=%s: %s", entry.key, entry.task.target, exc)
-            return []
-        return list(unmended(entry.task.target, part, broken, overlay))
+        broken = {e.id: self._mapping.broken(e.task) for e in entries if e.id in ailing}
+        transits = [t.id for t in self._settings.transit]
+        return breakage.lessons(entries, task.standing, broken, transits)
 
     # -- one round
 

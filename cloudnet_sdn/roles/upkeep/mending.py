@@ -127,7 +127,8 @@ class Mending:
         for plugin, target in away:
             # What a controller serves is nowhere else: without it nothing can be mapped anew.
             if target in base.elements:
-                found |= {e.task.cloudnet for e in tasks.of_target(conn, plugin, target)}
+                there = tasks.of_target(conn, plugin, target)
+                found |= {e.task.cloudnet for e in there if e.wanted is Wanted.CONFIRMED}
         return frozenset(found | _cut(conn, base, down))
 
 

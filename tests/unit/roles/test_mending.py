@@ -274,3 +274,50 @@ def test_a_vnode_on_a_host_that_is_dead_for_its_provider_is_moved_by_the_broker_
     assert boots(there) == {"db": before["db"]}
     assert federation.fabric().reached(("web", "web-db")) == {("db", "web-db")}
     federation.stop()
+
+
+def test_what_is_left_on_a_dead_host_causes_no_further_mending(ring):
+    running(ring, ONE)
+    ((host, _),) = boots(ring).values()
+    ring.peers[f"http://berlin.{host}/RPC2"].down = True
+    for _ in range(40):
+        look(ring)
+        until(ring, lambda: not mending(ring, "one"))
+        ring.clock.advance(20)
+    assert state(ring, "one") == "running"
+    assert (events(ring, "one", "mending"), events(ring, "one", "mended")) == (1, 1)
+
+
+def mending(machine: Machine, name: str) -> bool:
+    """Whether a mending of a CloudNet hasn't come to its end."""
+    return events(machine, name, "mending") > sum(
+        events(machine, name, end) for end in ("mended", "refused", "failed")
+    )
+
+
+def test_a_transit_that_both_its_ends_see_broken_is_gone_round_and_vnodes_stay(
+    tmp_path, clock: FakeClock
+):
+    federation = Federation(tmp_path, clock, settings={"vnp": HEAL}, third=True)
+    vnp = federation.vnp
+    offer = request(vnp, SPLIT, start=True)
+    vnp.call("negotiation.confirm", offer["offer"])
+    federation.settle()
+    before = [boots(p) for p in federation.pips.values()]
+    assert vnp.call("operator.usage", caller=OPERATOR)["tr"]["bandwidth"]["used"] > 0
+    for name in ("berlin", "munich"):
+        site = federation.pips[name].site
+        assert site is not None
+        site.agents["tbr"].dead.add("t1")
+    for _ in range(6):
+        passes(vnp, 30, every=30)
+        federation.settle()
+    assert state(vnp, "shop") == "running"
+    assert events(vnp, "shop", "mended") == 1
+    assert vnp.call("operator.usage", caller=OPERATOR)["tr"]["bandwidth"]["used"] == 0
+    assert federation.fabric().reached(("app", "app-db")) == {("db", "app-db")}
+    assert [boots(p) for p in federation.pips.values()] == before
+    vnp.call("negotiation.release", "shop")
+    federation.settle()
+    assert federation.empty()
+    federation.stop()
