@@ -1,6 +1,6 @@
 """What a role's work costs by what stands: over fake machines, ratios of one run.
 
-    python bench/roles.py [--standing N] [--part growth|release|restart|hung|providers]
+    python bench/roles.py [--standing N] [--part growth|release|vlinks|restart|hung|providers]
 
 No figure here is of a switch or a host: machines answer at once, or as slowly as is said. The
 solver runs in this process and is counted apart.
@@ -72,11 +72,19 @@ def median(action: Callable[[], float], tries: int = TRIES) -> float:
 
 
 @contextmanager
-def pip(settings: dict[str, Any] | None = None) -> Iterator[Machine]:
+def pip(
+    settings: dict[str, Any] | None = None, archs: dict[str, str] | None = None
+) -> Iterator[Machine]:
     """A provider over fake machines, its solver timed."""
     with tempfile.TemporaryDirectory() as folder:
         machine = provider(
-            Path(folder), "berlin", "munich", "b", FakeClock(), settings=settings or VLANS
+            Path(folder),
+            "berlin",
+            "munich",
+            "b",
+            FakeClock(),
+            settings=settings or VLANS,
+            **archs or {},
         )
         machine.role.mapping._mapper = machine.embedder = TimedMapper()  # type: ignore[assignment]
         yield machine
@@ -165,6 +173,37 @@ def release() -> None:
             f"  others' requests meanwhile: {statistics.median(others) / alone:.2f} times", end=" "
         )
         print(f"as long as alone, {max(others) / alone:.2f} at most")
+
+
+def vlinks() -> None:
+    """A CloudNet of 50 and of 200 VLinks comes and goes; the controller takes 10 ms for a call."""
+    print("\nVLinks over a controller that takes 10 ms for each call")
+    for count in (50, 200):
+        graph = "rdl: 1\ngraph: star\nnodes:\n  hub: {cpu: 0.001, arch: x86_64}\n"
+        graph += (
+            "".join(f"  v{i}: {{cpu: 0.001, arch: arm64}}\n" for i in range(count)) + "links:\n"
+        )
+        graph += "".join(f"  l{i}: {{ends: [hub, v{i}], bandwidth: 1kbps}}\n" for i in range(count))
+        with pip(archs={"arch1": "x86_64", "arch2": "arm64"}) as machine:
+            wire = machine.peers["http://berlin.controller/RPC2"]
+            call = wire.call
+
+            def slow(*args: Any, call: Callable[..., Any] = call, **options: Any) -> Any:
+                time.sleep(0.01)
+                return call(*args, **options)
+
+            wire.call = slow  # type: ignore[method-assign]
+            star = embed(machine, "star", graph.replace("{", "{{").replace("}", "}}"))
+            begun = time.perf_counter()
+            machine.call("negotiation.release", star)
+            while machine.call("negotiation.status", star)["state"] != "released":
+                time.sleep(0.01)
+            seconds = time.perf_counter() - begun
+            made = sum(method.startswith("vlinks.put") for method in wire.calls)
+            gone = sum(method.startswith("vlinks.delete") for method in wire.calls)
+        print(
+            f"  {count:3}: made with {made} calls, removed with {gone}; released in {seconds:.2f} s"
+        )
 
 
 def restart(standing: int) -> None:
@@ -261,6 +300,7 @@ def main() -> None:
     parts: dict[str, Callable[[], None]] = {
         "growth": lambda: growth(options.standing),
         "release": release,
+        "vlinks": vlinks,
         "restart": lambda: restart(options.standing),
         "hung": hung,
         "providers": providers,

@@ -195,7 +195,11 @@ class RoleClient:
         return self._answer("operator.load", graph, {"force": force})
 
     def drain(self, element: str, *, evacuate: bool = False) -> Json:
-        """Put nothing new onto `element`, or with `evacuate` nothing at all; operators only."""
+        """Put nothing new onto `element`, or with `evacuate` nothing at all; operators only.
+
+        Answers `{element, drained, evacuating: [cloudnet], moving: {CLOUDNET: {vnodes, vlinks}}}`,
+        the latter two by id with how each is moved.
+        """
         return self._answer("operator.drain", element, {"evacuate": evacuate})
 
     def forget(self, element: str) -> Json:

@@ -150,6 +150,20 @@ class Plugin(Protocol):
 
 
 @runtime_checkable
+class Batching(Plugin, Protocol):
+    """A plugin whose shells take many things with one call.
+
+    Tasks are of one target, each with a key of its own. What isn't in an answer is asked for alone.
+    """
+
+    def make_many(self, tasks: Sequence[Task]) -> Mapping[int, Json | Refused | Transient]:
+        """As `make`, by the id of each task; raises Transient for all of them."""
+
+    def remove_many(self, tasks: Sequence[Task]) -> Mapping[int, Transient | None]:
+        """As `remove`, by the id of each task; raises Transient for all of them."""
+
+
+@runtime_checkable
 class NodePlugin(Plugin, Protocol):
     """A plugin whose tasks run VNodes. `vnodes` are overlay ids, a subset of the task's."""
 

@@ -66,11 +66,14 @@ def load(role: RoleClient, *, file: str, force: bool, fmt: Format) -> int:
 def drain(role: RoleClient, *, element: str, evacuate: bool, fmt: Format) -> None:
     """Put nothing new onto ELEMENT; what is there stays, unless it is evacuated.
 
-    VNodes in namespaces are stopped and started elsewhere.
+    VNodes are stopped and started elsewhere; what moves is listed.
     """
     answer = role.drain(element, evacuate=evacuate)
     emit(fmt, answer, lambda: talk(f"{element} takes nothing new"))
     if moving := answer.get("evacuating"):
+        for cloudnet, parts in answer.get("moving", {}).items():
+            for name, how in {**parts["vnodes"], **parts["vlinks"]}.items():
+                talk(f"{cloudnet} {name}: {how}")
         talk(f"moving {', '.join(moving)}; watch with: cloudnet events --follow --all")
 
 

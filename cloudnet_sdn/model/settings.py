@@ -258,8 +258,8 @@ class Heal:
 
     Attributes:
         enabled: whether it does.
-        after_s: how long a shell is away first.
-        every_s: how soon the same CloudNet is tried again.
+        after_s: how long a shell is away, or a link or switch down, first.
+        every_s: how soon the same CloudNet is tried again; the pause doubles with each try.
     """
 
     enabled: Flag = False

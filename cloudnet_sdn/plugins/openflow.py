@@ -71,9 +71,20 @@ class OpenFlowPlugin(ChangingInPlace):
         """Have the path set up; answers once every switch has confirmed."""
         with shell(TARGET, task.elements, lambda path: _beyond(task, path)):
             got = self._controller.do("vlinks.put", task.spec["key"], task.spec["vlink"])
-        if got["state"] != "up":
-            raise Transient(f"{task.spec['key']} is {got['state']}: {got['reason']}")
-        return {"path": got["path"]}
+        made = _made(task, got)
+        if isinstance(made, Transient):
+            raise made
+        return made
+
+    def make_many(self, tasks: Sequence[Task]) -> Mapping[int, Json | Transient]:
+        """See `make`. A fault means that nothing was done: each is then told why by itself."""
+        specs = {task.spec["key"]: task.spec["vlink"] for task in tasks}
+        try:
+            with shell(TARGET, ()):
+                got = self._controller.do("vlinks.put_many", specs)
+        except Refused:
+            return {}
+        return {task.id: _made(task, got[task.spec["key"]]) for task in tasks}
 
     def confirm(self, task: Task) -> Json:
         """Nothing more to do: what is made stays."""
@@ -87,9 +98,17 @@ class OpenFlowPlugin(ChangingInPlace):
         """Have its flows removed."""
         with shell(TARGET, task.elements):
             got = self._controller.do("vlinks.delete", task.spec["key"])
-        if got["state"] != "gone":
-            # A switch that is away may still carry the tags: they aren't free yet.
-            raise Transient(f"{task.spec['key']} is {got['state']}: {got['reason']}")
+        if (left := _left(task, got)) is not None:
+            raise left
+
+    def remove_many(self, tasks: Sequence[Task]) -> Mapping[int, Transient | None]:
+        """See `remove`."""
+        try:
+            with shell(TARGET, ()):
+                got = self._controller.do("vlinks.delete_many", [t.spec["key"] for t in tasks])
+        except Refused:
+            return {}
+        return {task.id: _left(task, got[task.spec["key"]]) for task in tasks}
 
     def observe(self, task: Task) -> Mapping[str, Observation]:
         """What the controller sees of it."""
@@ -114,7 +133,7 @@ class OpenFlowPlugin(ChangingInPlace):
         return dict.fromkeys(task.elements, found)
 
     def down(self, substrate: Graph) -> frozenset[str]:
-        """Switches that aren't connected, and links at ports that are down."""
+        """Switches that aren't connected, and links that are down or at ports that are."""
         with shell(TARGET, ()):
             topology = self._topology.get()
         return unconnected(substrate, topology)
@@ -141,6 +160,21 @@ class OpenFlowPlugin(ChangingInPlace):
         """Have a VLink removed that no task stands for."""
         with shell(target, ()):
             self._controller.do("vlinks.delete", key)
+
+
+def _made(task: Task, got: Json) -> Json | Transient:
+    """What to keep of a VLink that was put, or that it isn't up yet."""
+    if got["state"] != "up":
+        return Transient(f"{task.spec['key']} is {got['state']}: {got['reason']}")
+    return {"path": got["path"]}
+
+
+def _left(task: Task, got: Json) -> Transient | None:
+    """That something of a VLink that was deleted may be left."""
+    if got["state"] == "gone":
+        return None
+    # A switch that is away may still carry the tags: they aren't free yet.
+    return Transient(f"{task.spec['key']} is {got['state']}: {got['reason']}")
 
 
 def _beyond(task: Task, path: str) -> Reason | None:
@@ -208,21 +242,31 @@ def _port(vlink: str, substrate: Graph, interface: str) -> str | int:
 
 
 def unconnected(substrate: Graph, topology: Json) -> frozenset[str]:
-    """The switches and links of a substrate that a controller's topology shows to be down."""
-    seen = {str(s["dpid"]): s["ports"] for s in topology["switches"]}
+    """The switches and links of a substrate that a controller's topology shows to be down.
+
+    A link is down where its port is, or isn't there, or where no discovery frame crosses it.
+    """
+    silent = {tuple(end) for k in topology["links"] if not k["up"] for end in (k["a"], k["b"])}
+    alive = {str(s["dpid"]): _alive(s, silent) for s in topology["switches"]}
     down: set[str] = set()
     for switch in substrate.nodes():
         dpid = switch.features.get("dpid")
         if not isinstance(dpid, str) or not switch.type.startswith(TYPES):
             continue
-        if dpid.lower() not in seen:
+        if dpid.lower() not in alive:
             down.add(switch.id)
             continue
-        dead = {name for p in seen[dpid.lower()] if not p["up"] for name in (p["port"], p["name"])}
         for own, other in substrate.ends(switch.id):
-            if substrate.interface(own).features.get("port") in dead:
+            port = substrate.interface(own).features.get("port")
+            if port is not None and str(port) not in alive[dpid.lower()]:
                 down.add(other.partition(".")[0])
     return frozenset(down)
+
+
+def _alive(switch: Json, silent: Collection[tuple[Any, ...]]) -> frozenset[str]:
+    """The ports of a switch that carry, by number and by name."""
+    up = [p for p in switch["ports"] if p["up"] and (switch["dpid"], p["port"]) not in silent]
+    return frozenset(str(name) for p in up for name in (p["port"], p["name"]))
 
 
 def _make(context: Context) -> OpenFlowPlugin | None:

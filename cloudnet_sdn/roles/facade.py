@@ -52,6 +52,9 @@ CAPABILITIES = (
     "audit",
 )
 
+MOVED_VNODE = "it is stopped and started elsewhere"
+MOVED_VLINK = "it is made elsewhere first, then removed here"
+
 
 class Facade:
     """The methods of one role."""
@@ -277,10 +280,19 @@ class Facade:
     def drain(self, caller: Caller, element: str, options: Json | None = None) -> Json:
         """Let an element carry nothing new; with `options.evacuate` nothing at all. Operators only.
 
-        Answers `{element, drained, evacuating: [cloudnet]}`.
+        Answers `{element, drained, evacuating: [cloudnet], moving: {CLOUDNET: {vnodes: {ID: how},
+        vlinks: {ID: how}}}}`: what leaves the element, and how. VNodes are stopped and started
+        elsewhere; one that didn't run stays stopped.
         """
-        moving = self._operating.drain(caller, element, options or {})
-        return {"element": element, "drained": True, "evacuating": list(moving)}
+        found = self._operating.drain(caller, element, options or {})
+        moving = {
+            cloudnet: {
+                "vnodes": dict.fromkeys(parts.vnodes, MOVED_VNODE),
+                "vlinks": dict.fromkeys(parts.vlinks, MOVED_VLINK),
+            }
+            for cloudnet, parts in found.items()
+        }
+        return {"element": element, "drained": True, "evacuating": list(moving), "moving": moving}
 
     @exposed("operator.forget", Forbidden, NotFound, Conflict)
     def forget(self, caller: Caller, element: str) -> Json:

@@ -138,7 +138,7 @@ class Role:
             store=store,
             negotiation=self.negotiation,
             lifecycle=lifecycle,
-            health=self.mapping.health,
+            mapping=self.mapping,
             clock=clock,
             policy=settings.heal,
         )

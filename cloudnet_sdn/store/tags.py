@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from cloudnet_sdn.ports import CloudnetId
 from cloudnet_sdn.store.offers import Offer
 from cloudnet_sdn.store.schema import tags
 
@@ -58,6 +59,16 @@ def free(
             tags.c.id.not_in(list(kept)),
         )
     )
+
+
+def users(conn: sa.Connection, places: Collection[str]) -> frozenset[CloudnetId]:
+    """The CloudNets with a tag at one of these, also of what is yet to be removed."""
+    found: set[str] = set()
+    every = sorted(places)
+    for first in range(0, len(every), 500):
+        some = every[first : first + 500]
+        found.update(conn.scalars(sa.select(tags.c.cloudnet).where(tags.c.link.in_(some))))
+    return frozenset(map(CloudnetId, found))
 
 
 def taken(conn: sa.Connection) -> Taken:

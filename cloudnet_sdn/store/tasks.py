@@ -519,6 +519,7 @@ def rest(conn: sa.Connection, task: int) -> None:
 
 def _written(conn: sa.Connection, entry: Entry) -> Entry:
     """Write down how a task stands, and whether there is something left to do."""
+    written = replace(entry, attempts=0, open=_is_open(entry))
     conn.execute(
         tasks.update()
         .where(tasks.c.id == entry.id)
@@ -528,10 +529,10 @@ def _written(conn: sa.Connection, entry: Entry) -> Entry:
             powered=dict(entry.powered),
             problem=entry.problem,
             attempts=0,
-            open=_is_open(entry),
+            open=written.open,
         )
     )
-    return replace(entry, attempts=0)
+    return written
 
 
 def _is_open(entry: Entry) -> bool:

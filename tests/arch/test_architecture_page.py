@@ -72,7 +72,7 @@ def test_the_page_covers_the_life_of_a_request():
 
 def test_the_ports_of_the_page_have_these_methods():
     rows = re.findall(r"^\| `(\w+)` \| (`.*?) \|", section("Ports"), re.MULTILINE)
-    assert len(rows) == 13
+    assert len(rows) == 14
     for protocol, methods in rows:
         for method in re.findall(r"`(\w+)`", methods):
             assert f"{protocol}.{method}" in defined(ROOT / "cloudnet_sdn" / "ports.py")

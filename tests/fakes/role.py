@@ -209,8 +209,10 @@ class FakeRole:
         if element not in load_graph(self.substrate).elements:
             raise NotFound(f"no element {element!r}")
         self.drained.add(element)
-        moving = list(self.cloudnets) if options["evacuate"] else []
-        return {"element": element, "drained": True, "evacuating": moving}
+        evacuating = list(self.cloudnets) if options["evacuate"] else []
+        parts = {"vnodes": {"web": "it is stopped and started elsewhere"}, "vlinks": {}}
+        moving = dict.fromkeys(evacuating, parts)
+        return {"element": element, "drained": True, "evacuating": evacuating, "moving": moving}
 
     def forget(self, _caller: object, element: str) -> Any:
         return {"element": element, "forgotten": len(self.cloudnets)}

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudnet_sdn.wire.faults import BadRequest, Conflict, Internal, NotFound
+from cloudnet_sdn.wire.faults import BadRequest, CloudnetError, Conflict, Internal, NotFound
 from cloudnet_sdn.wire.rpc import Method, Service
 from hostagent import limits
 from hostagent.ports import clash
@@ -37,6 +37,7 @@ class FakeAgent:
     """The agent of one host or tunnel bridge.
 
     Attributes:
+        dead: tunnels that are down.
         unbootable: VNodes on which the host's tools fail when they are started.
         foreign: MAC addresses that the host can't give to any interface.
     """
@@ -44,6 +45,7 @@ class FakeAgent:
     vnodes: dict[str, FakeVNode] = field(default_factory=dict)
     admitted: dict[str, tuple[str, int]] = field(default_factory=dict)
     tunnel_up: bool = True
+    dead: set[str] = field(default_factory=set)
     unbootable: set[str] = field(default_factory=set)
     foreign: set[str] = field(default_factory=set)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -132,7 +134,8 @@ class FakeAgent:
 
     def status(self, tunnel: str) -> dict[str, Any]:
         tags = sorted(v for t, v in self.admitted.values() if t == tunnel)
-        return {"tunnel": tunnel, "up": self.tunnel_up, "reason": "", "tags": tags}
+        up = self.tunnel_up and tunnel not in self.dead
+        return {"tunnel": tunnel, "up": up, "reason": "", "tags": tags}
 
     def _vnode(self, key: str) -> FakeVNode:
         try:
@@ -148,6 +151,8 @@ class FakeController:
     Attributes:
         away: dpids of switches that aren't connected.
         broken: VLinks whose path is interrupted.
+        ports: of each switch, the ports that it has.
+        dead: ports that are down, as (dpid, port).
         differences: by VLink of an overlay, what a check finds in the switches.
     """
 
@@ -156,12 +161,19 @@ class FakeController:
     away: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     differences: dict[str, str] = field(default_factory=dict)
-    dpids: frozenset[str] = frozenset()
+    ports: dict[str, frozenset[int]] = field(default_factory=dict)
+    dead: set[tuple[str, int]] = field(default_factory=set)
+    confirmed: set[str] = field(default_factory=set)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def service(self) -> Service:
         table = {
             "vlinks.put": (self.put, ("struct", "string", "struct")),
+            "vlinks.put_many": (self.put_many, ("struct", "struct")),
+            "vlinks.delete_many": (
+                lambda names: {name: self.delete(name) for name in names},
+                ("struct", "array"),
+            ),
             "vlinks.get": (self.get, ("struct", "string")),
             "vlinks.validate": (self.validate, ("struct", "string")),
             "vlinks.get_many": (
@@ -186,39 +198,65 @@ class FakeController:
         for other, theirs in self.vlinks.items():
             if other != vlink and set(_claims(theirs)) & set(_claims(spec)):
                 raise Conflict("a port and tag is in use by another VLink")
+        if self.vlinks.get(vlink) != spec:
+            self.confirmed.discard(vlink)
         self.vlinks[vlink] = spec
+        if not self._away(spec):
+            self.confirmed.add(vlink)
         return self.get(vlink)
+
+    def put_many(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        before, confirmed = dict(self.vlinks), set(self.confirmed)
+        try:
+            return {name: self.put(name, raw) for name, raw in wanted.items()}
+        except CloudnetError:
+            # A fault means that nothing was done.
+            self.vlinks, self.confirmed = before, confirmed
+            raise
+
+    def _away(self, spec: VLinkSpec) -> set[str]:
+        return {dpid for dpid, _, _ in _claims(spec)} & self.away
 
     def get(self, name: str) -> dict[str, Any]:
         if name not in self.vlinks:
             raise NotFound(f"no VLink {name}")
         spec = self.vlinks[name]
         state = "up"
-        if {end.dpid for end in spec.ends} & self.away or name in self.leaving:
+        if name in self.leaving:
             state = "pending"
-        elif name in self.broken:
+        elif name in self.broken or {(d, p) for d, p, _ in _claims(spec)} & self.dead:
             state = "failed"
+        elif self._away(spec):
+            state = "degraded" if name in self.confirmed else "pending"
         path = [end.dpid for end in spec.ends]
         return {"id": name, "state": state, "reason": "switch s1 is away", "path": path}
 
     def delete(self, name: str) -> dict[str, Any]:
-        if name in self.vlinks and {e.dpid for e in self.vlinks[name].ends} & self.away:
+        if name in self.vlinks and self._away(self.vlinks[name]):
             self.leaving.add(name)
             return self.get(name)
         self.vlinks.pop(name, None)
         self.leaving.discard(name)
+        self.confirmed.discard(name)
         return {"id": name, "state": "gone", "reason": "", "path": []}
 
     def forget(self, dpid: str) -> bool:
         self.away.discard(dpid)
-        self.dpids -= {dpid}
+        self.ports.pop(dpid, None)
         for name in sorted(self.leaving):
             self.delete(name)
         return True
 
     def topology(self) -> dict[str, Any]:
-        switches = [{"dpid": d, "ports": []} for d in sorted(self.dpids - self.away)]
+        switches = [
+            {"dpid": d, "ports": [self._port(d, p) for p in sorted(ports)]}
+            for d, ports in sorted(self.ports.items())
+            if d not in self.away
+        ]
         return {"switches": switches, "links": []}
+
+    def _port(self, dpid: str, port: int) -> dict[str, Any]:
+        return {"port": port, "name": f"p{port}", "up": (dpid, port) not in self.dead}
 
 
 def _claims(spec: VLinkSpec) -> Iterable[tuple[str, Any, int]]:

@@ -28,7 +28,7 @@ from cloudnet_sdn.wire.identity import Caller, Kind, Peer
 from cloudnet_sdn.wire.tls import TlsFiles
 from mip.mapping import map_request
 from mip.problem.statement import Options, Problem, Result
-from rdl.graph import Amount, Graph
+from rdl.graph import Amount, Element, Graph, Interface
 from rdl.language.dump import dump
 from rdl.language.load import load_graph
 
@@ -232,9 +232,19 @@ def site(name: str, peer: str, n: str, arch1: str = "x86_64", arch2: str = "x86_
     """A provider's machines."""
     text = SUBSTRATE.format(name=name, peer=peer, n=n, arch1=arch1, arch2=arch2)
     graph = load_graph(text)
-    dpids = frozenset(str(e.features["dpid"]) for e in graph.nodes() if "dpid" in e.features)
     agents = {h: FakeAgent() for h in ("sn1", "sn2", "tbr")}
-    return Site(graph, agents, FakeController(dpids=dpids))
+    return Site(graph, agents, FakeController(ports=switch_ports(graph)))
+
+
+def switch_ports(graph: Graph) -> dict[str, frozenset[int]]:
+    """By dpid, the ports that a substrate's switches have."""
+    return {
+        str(e.features["dpid"]): frozenset(
+            int(str(i.features["port"])) for i in e.interfaces if "port" in i.features
+        )
+        for e in graph.nodes()
+        if "dpid" in e.features
+    }
 
 
 def meshed(graph: Graph, tunnels: Sequence[str]) -> Graph:
@@ -246,6 +256,29 @@ def meshed(graph: Graph, tunnels: Sequence[str]) -> Graph:
     )
     widened = replace(bridge, interfaces=bridge.interfaces + more)
     return replace(graph, elements={**graph.elements, "tbr": widened})
+
+
+def ringed(graph: Graph) -> Graph:
+    """A provider's substrate with a third switch: `sw1` and `sw2` are joined by `m` and by it."""
+    dpid = str(graph.elements["sw1"].features["dpid"])[:-1] + "3"
+    switch = Element(
+        "sw3",
+        graph.elements["sw1"].type,
+        features={"dpid": dpid},
+        interfaces=tuple(Interface(f"sw3.p{n}", features={"port": n}) for n in (1, 2)),
+    )
+    like = graph.elements["m"]
+    sides = {"m1": ("sw1.p4", "sw3.p1"), "m2": ("sw3.p2", "sw2.p3")}
+    links = {
+        link: replace(like, id=link, interfaces=(Interface(f"{link}.0"), Interface(f"{link}.1")))
+        for link in sides
+    }
+    joined = tuple((end, f"{k}.{n}") for k, ends in sides.items() for n, end in enumerate(ends))
+    return replace(
+        graph,
+        elements={**graph.elements, "sw3": switch, **links},
+        connections=(*graph.connections, *joined),
+    )
 
 
 def roomy(graph: Graph, cores: int, price: float) -> Graph:
@@ -283,6 +316,7 @@ def provider(
     """
     machines = site(name, peer, n, **archs)
     machines = replace(machines, substrate=changed(meshed(machines.substrate, tunnels)))
+    machines.controller.ports = switch_ports(machines.substrate)
     file = folder / f"{name}.rdl.yaml"
     file.write_text(dump(machines.substrate))
     role = Caller(Kind.ROLE, name)
@@ -328,6 +362,7 @@ class Federation:
         archs: Mapping[str, Mapping[str, str]] | None = None,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         third: bool = False,
+        changed: Mapping[str, Callable[[Graph], Graph]] | None = None,
     ) -> None:
         self.clock = clock
         given: Mapping[str, Mapping[str, Any]] = archs or {}
@@ -336,6 +371,7 @@ class Federation:
 
         def made(name: str, peer: str, n: str, **options: Any) -> Machine:
             options = {"tunnels": more.get(name, ()), **options, **given.get(name, {})}
+            options |= {"changed": changed[name]} if changed and name in changed else {}
             return provider(folder, name, peer, n, clock, settings=own.get(name), **options)
 
         self.berlin = made("berlin", "munich", "b")

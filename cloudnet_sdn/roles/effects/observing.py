@@ -16,6 +16,7 @@ from cloudnet_sdn.plugins.registry import Registry
 from cloudnet_sdn.ports import NodePlugin, Observation, Refused, Surveying, Transient
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.effects.lanes import Job, Lanes
+from cloudnet_sdn.roles.mapping.health import BROKEN
 from cloudnet_sdn.store import offers, tasks
 from cloudnet_sdn.store.cloudnets import Cloudnet
 from cloudnet_sdn.store.engine import Store
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 
 UNKNOWN = Observation("unknown", "the part of the substrate that has it doesn't answer")
 _WORST_LAST = ("up", "running", "stopped", "pending", "starting", "stopping", "migrating")
-_BROKEN = frozenset({"failed", "degraded", "unknown"})
 _WIDTH = 8
 """Looks at one shell at a time."""
 
@@ -235,7 +235,7 @@ def _state(
 ) -> str:
     if stored is not CloudnetState.READY:
         return stored.value
-    if any(o.state in _BROKEN for o in elements.values()):
+    if any(o.state in BROKEN for o in elements.values()):
         return "degraded"
     if vnodes and all(elements[v].state == "running" for v in vnodes):
         return "running"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import datetime as dt
-import enum
 import logging
 import threading
 import time
@@ -38,7 +37,9 @@ from cloudnet_sdn.ports import (
     Transient,
     Withdrawing,
 )
+from cloudnet_sdn.roles.effects.batches import Batches
 from cloudnet_sdn.roles.effects.lanes import Job, Lanes
+from cloudnet_sdn.roles.effects.steps import Step, next_step
 from cloudnet_sdn.store import cloudnets, generations, offers, substrate, tasks, workers
 from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
@@ -54,28 +55,6 @@ _TRIES = 2
 _FIRST_PAUSE_S = 0.5
 _WIDTH = 16
 """Tasks of one shell or provider that are worked on at a time."""
-
-
-class Step(enum.StrEnum):
-    """What there is to do next about a task."""
-
-    MAKE = "make"
-    CONFIRM = "confirm"
-    REMOVE = "remove"
-    POWER = "power"
-
-
-def next_step(entry: Entry) -> Step | None:
-    """The next step towards what is wanted, None where it is reached. Pure."""
-    if entry.wanted is Wanted.ABSENT:
-        return None if entry.state is TaskState.ABSENT else Step.REMOVE
-    if entry.state is TaskState.FAILED:
-        return None
-    if entry.state in (TaskState.PLANNED, TaskState.ABSENT):
-        return Step.MAKE
-    if entry.wanted is Wanted.CONFIRMED and entry.state is TaskState.PRESENT:
-        return Step.CONFIRM
-    return Step.POWER if dict(entry.power) != dict(entry.powered) else None
 
 
 @dataclass(frozen=True)
@@ -114,7 +93,10 @@ class Effects:
         self._registry = registry
         self._clock = clock
         self._timing = timing
-        self._lanes: Lanes[Entry | None] = Lanes(width=_WIDTH, name="effect")
+        self._batches = Batches(registry)
+        self._lanes: Lanes[Entry | None] = Lanes(
+            width=_WIDTH, name="effect", together=self._ask_together
+        )
         self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="withdrawal")
         self._running: dict[int, Coming] = {}
         self._lock = threading.Lock()
@@ -247,7 +229,10 @@ class Effects:
         """Work on a task in its shell's lane; the one that is at it already, if any."""
         task = entry.id
         job: Job[Entry | None] = Job(
-            lambda: self._brought_about(task), lambda: self._turned_back(task)
+            lambda: self._brought_about(task),
+            lambda: self._turned_back(task),
+            joins=self._batches.joins(entry),
+            subject=task,
         )
         with self._lock:
             running = self._running.get(task)
@@ -270,9 +255,14 @@ class Effects:
 
     def _brought_about(self, task: int) -> tuple[Entry | None, bool]:
         """As `bring_about`; and whether its shell took too long to answer."""
-        entry, ours = self._claimed(task)
-        if not ours:
-            return entry, False
+        try:
+            entry, ours = self._claimed(task)
+            return self._worked_out(task, entry) if ours else (entry, False)
+        finally:
+            self._batches.drop(task)
+
+    def _worked_out(self, task: int, entry: Entry | None) -> tuple[Entry | None, bool]:
+        """As `_brought_about`, of a task that is this process's until then."""
         try:
             return self._worked_on(entry)
         except Overtaken:
@@ -280,6 +270,20 @@ class Effects:
             return None, False
         finally:
             self._unclaim(task)
+
+    def _ask_together(self, step: Step, several: Sequence[int]) -> None:
+        """Ask a shell for a step of several tasks, each of which is brought about right after."""
+        claimed = [self._claimed(task) for task in several]
+        entries = [e for e, ours in claimed if ours and e and self._batches.joins(e) is step]
+        if not entries or (step is Step.REMOVE and self._is_gone(entries[0].task.target)):
+            return
+        if step is Step.MAKE:
+            self._sending(entries)
+        self._batches.ask(step, entries)
+
+    def _is_gone(self, target: str) -> bool:
+        with self._store.read() as conn:
+            return substrate.is_gone(conn, target)
 
     @repeatable
     def _claimed(self, task: int) -> tuple[Entry | None, bool]:
@@ -325,6 +329,7 @@ class Effects:
 
     def _turned_back(self, task: int) -> Entry | None:
         """A task whose shell hangs has to wait, as if it had been tried."""
+        self._batches.drop(task)
         entry, ours = self._claimed(task)
         try:
             if ours and entry is not None and next_step(entry) is not None:
@@ -379,7 +384,10 @@ class Effects:
             else:
                 answer = plugin.stage(entry.task, old.task)
         else:
-            answer = (plugin.confirm if step is Step.CONFIRM else plugin.make)(entry.task)
+            confirms = step is Step.CONFIRM
+            answer = (
+                plugin.confirm(entry.task) if confirms else self._batches.make(plugin, entry.task)
+            )
         state = TaskState.CONFIRMED if step is Step.CONFIRM else TaskState.PRESENT
         log.info("done step=%s key=%s target=%s", step, entry.key, entry.task.target)
         again = step is Step.MAKE and self._stands(entry)
@@ -418,8 +426,7 @@ class Effects:
     def _removed(self, entry: Entry, plugin: Plugin, old: Entry | None) -> Entry | None:
         """Leave nothing of a task; what it was to change in place is as it was."""
         answer: Json | None = None
-        with self._store.read() as conn:
-            gone = substrate.is_gone(conn, entry.task.target)
+        gone = self._is_gone(entry.task.target)
         if not entry.sent:
             log.info("never asked for key=%s target=%s", entry.key, entry.task.target)
         elif gone:
@@ -428,7 +435,7 @@ class Effects:
             answer = plugin.revert(entry.task, old.task)
             self._hold_again(entry, plugin)
         else:
-            plugin.remove(entry.task)
+            self._batches.remove(plugin, entry.task)
         log.info("done step=%s key=%s target=%s", Step.REMOVE, entry.key, entry.task.target)
         return self._gone(entry, old, answer)
 
@@ -571,7 +578,10 @@ def _is_settled(coming: Coming) -> bool:
 
 def refusals(entry: Entry) -> Sequence[Reason]:
     """Why a task failed."""
-    if entry.state is not TaskState.FAILED:
-        return ()
+    return said(entry) if entry.state is TaskState.FAILED else ()
+
+
+def said(entry: Entry) -> Sequence[Reason]:
+    """Why a task was turned down when it was last tried, if it was."""
     listed = entry.problem.get("reasons", [])
     return [Reason(r["element"], Code(r["code"]), r["text"]) for r in listed]

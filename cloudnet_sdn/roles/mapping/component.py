@@ -27,12 +27,13 @@ from cloudnet_sdn.ports import (
     OfferId,
     Refused,
     Synchronised,
+    Task,
     Transient,
     Watching,
 )
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.mapping import agreement, federation, places, stubs
-from cloudnet_sdn.roles.mapping.health import Health
+from cloudnet_sdn.roles.mapping.health import BROKEN, Health
 from cloudnet_sdn.roles.mapping.standing import Standing, freed
 from cloudnet_sdn.store import offers, substrate, tags, usage
 from cloudnet_sdn.store.contention import repeatable
@@ -149,6 +150,22 @@ class Mapping:
                 except (Transient, Refused) as exc:
                     log.info("unseen plugin=%s: %s", name, exc)
         return found
+
+    def watch(self, name: str, plugin: Watching) -> None:
+        """Note which elements a plugin's shell sees to be down. Raises Transient, Refused."""
+        with self._store.read() as conn:
+            loaded = substrate.newest(conn)
+        if loaded is not None:
+            self.health.saw_down(name, plugin.down(documents.graph(loaded.graph)))
+
+    def broken(self, task: Task) -> MappingOf[str, str]:
+        """What a provider sees broken of a task's elements, with the reasons; nothing if away."""
+        try:
+            seen = self._registry.get(task.plugin).observe(task)
+        except (Transient, Refused) as exc:
+            log.info("unseen plugin=%s target=%s: %s", task.plugin, task.target, exc)
+            return {}
+        return {e: o.reason for e, o in seen.items() if o.state in BROKEN}
 
     def base(self, conn: sa.Connection) -> Graph:
         """The substrate as configured or loaded, before anybody is asked."""

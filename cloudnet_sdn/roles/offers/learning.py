@@ -52,7 +52,8 @@ class Learned:
         shunned: tags that a provider has in use.
         unavailable: substrate elements that take nothing new: their shells are away, or providers
             let us have no more.
-        turned_down: parts that providers have said no to.
+        turned_down: parts that providers have said no to; of what is mended, also those that are
+            broken and aren't mended where they are.
         aside: what the caller should know although it worked.
         last: what the last round came to, in words, until it is told.
         before: by VNode the host of the last round.
@@ -77,6 +78,11 @@ class Learned:
         sharp = ((some, t.provider) for t in self.turned_down for some in t.named)
         whole = ((t.vnodes, t.provider) for t in self.turned_down)
         return tuple(dict.fromkeys((tuple(dict.fromkeys(sharp)), tuple(dict.fromkeys(whole)))))
+
+    def lost(self, vnode: str, host: str) -> bool:
+        """Whether a VNode is a cause of what was turned down by what has it."""
+        here = (t for t in self.turned_down if t.provider == host)
+        return any(vnode in some for t in here for some in t.named)
 
     def reasons(self) -> list[Reason]:
         """All that has been said no to, should nothing else be found either."""

@@ -88,7 +88,7 @@ class Mappings:
         if mending:
             unusable = view.unavailable | learned.unavailable
             there = view.substrate.elements.keys() - unusable
-            places = {v: host for v, host in places.items() if host in there}
+            places = {v: h for v, h in places.items() if h in there and not learned.lost(v, h)}
         same = unchanged(task.graph, standing)
         yield places
         yield {v: host for v, host in places.items() if v in same}

@@ -23,7 +23,7 @@ from cloudnet_sdn.roles.effects.runner import Effects, Outcome
 from cloudnet_sdn.roles.mapping import agreement
 from cloudnet_sdn.roles.mapping.component import Mapping
 from cloudnet_sdn.roles.mapping.standing import Standing
-from cloudnet_sdn.roles.offers import admission, pricing
+from cloudnet_sdn.roles.offers import admission, breakage, pricing
 from cloudnet_sdn.roles.offers.learning import Learned, tried
 from cloudnet_sdn.roles.offers.lifecycle import Hold
 from cloudnet_sdn.roles.offers.mappings import Mappings
@@ -101,7 +101,7 @@ class StageOne:
         until = self._clock.now() + dt.timedelta(seconds=self._settings.timing.rounds_s)
         task = Assignment(offer, graph, self._standing(offer), until)
         try:
-            return self._rounds(task, Learned())
+            return self._rounds(task, self._lessons(task))
         except Refused:
             self._give_up(offer)
             raise
@@ -143,6 +143,18 @@ class StageOne:
         return Standing(
             documents.graph(request), documents.graph(overlay), documents.mapping(mapping)
         )
+
+    def _lessons(self, task: Assignment) -> Learned:
+        """What is known before anything is tried: what is to be mended is broken somewhere."""
+        if task.offer.kind is not OfferKind.MENDING or task.standing is None:
+            return Learned()
+        with self._store.read() as conn:
+            entries = tasks.current(conn, task.offer.cloudnet)
+        since = self._clock.now() - dt.timedelta(seconds=self._settings.heal.after_s)
+        ailing = self._mapping.health.ailing_since(since)
+        broken = {e.id: self._mapping.broken(e.task) for e in entries if e.id in ailing}
+        transits = [t.id for t in self._settings.transit]
+        return breakage.lessons(entries, task.standing, broken, transits)
 
     # -- one round
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass
 
 from cloudnet_sdn.model.settings import RoleKind, Settings
 from cloudnet_sdn.plugins.registry import Registry
@@ -29,10 +30,24 @@ from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import BadRequest, Conflict, NotFound, PeerAway
 from cloudnet_sdn.wire.identity import Caller
+from rdl.graph import Graph, MappingGraph
 from rdl.language.dump import dump
 
 CALLS_MOST = 1_000
 """Calls in one answer."""
+
+
+@dataclass(frozen=True)
+class Moving:
+    """What of a CloudNet leaves a substrate element.
+
+    Attributes:
+        vnodes: those that are there.
+        vlinks: those whose paths are, and those of the VNodes.
+    """
+
+    vnodes: tuple[str, ...]
+    vlinks: tuple[str, ...]
 
 
 class Operator:
@@ -124,12 +139,11 @@ class Operator:
     @repeatable
     def drain(
         self, caller: Caller, element: str, options: MappingOf[str, object]
-    ) -> list[CloudnetId]:
+    ) -> dict[CloudnetId, Moving]:
         """Let an element carry nothing new; with `evacuate`, nothing at all.
 
         Returns:
-            The CloudNets that are being moved off it. VNodes in namespaces are stopped and started
-            elsewhere.
+            What is being moved off it, by CloudNet: VNodes are stopped and started elsewhere.
         """
         self._known(caller, element)
         evacuate = _flags(options, "evacuate")["evacuate"]
@@ -137,7 +151,8 @@ class Operator:
         with self._store.write() as conn:
             substrate.drain(conn, element, now)
             cloudnets.record_of(conn, "", now, [(element, "drained", "")])
-        return self._mender.mend(self._users(element) if evacuate else [])
+        users = self._users(element) if evacuate else {}
+        return {cloudnet: users[cloudnet] for cloudnet in self._mender.mend(list(users))}
 
     @repeatable
     def undrain(self, caller: Caller, element: str) -> None:
@@ -188,15 +203,17 @@ class Operator:
         with self._store.write() as conn:
             tasks.hurry(conn, plugin, shell, self._clock.now())
 
-    def _users(self, element: str) -> list[CloudnetId]:
-        """The CloudNets that stand and use an element."""
+    def _users(self, element: str) -> dict[CloudnetId, Moving]:
+        """The CloudNets that stand and use an element, with what of them does."""
         with self._store.read() as conn:
-            standing = {c.offer: c for c in cloudnets.all_live(conn) if c.generation}
-            return [
-                standing[offer].id
-                for offer, _, mapping in offers.in_use(conn)
-                if offer in standing and element in _used(mapping)
-            ]
+            standing = {c.offer: c.id for c in cloudnets.all_live(conn) if c.generation}
+            in_use = offers.in_use(conn)
+        found = {
+            standing[offer]: _at(element, documents.graph(overlay), documents.mapping(mapping))
+            for offer, overlay, mapping in in_use
+            if offer in standing
+        }
+        return {cloudnet: moving for cloudnet, moving in found.items() if moving is not None}
 
     def _known(self, caller: Caller, element: str) -> None:
         self._access.operator(caller)
@@ -208,9 +225,16 @@ class Operator:
             raise NotFound(f"no element {element[:100]!r} in the substrate")
 
 
-def _used(mapping: str) -> set[str]:
-    placed = documents.mapping(mapping).mapping.values()
-    return {on for p in placed for on in (*p.on, *p.backup)}
+def _at(element: str, overlay: Graph, mapping: MappingGraph) -> Moving | None:
+    """What of a CloudNet uses a substrate element; None where nothing does."""
+    there = {i for i, p in mapping.mapping.items() if element in (*p.on, *p.backup)}
+    if not there:
+        return None
+    vnodes = {e.id for e in overlay.nodes() if e.id in there and not e.is_stub}
+    near = {n for v in vnodes for n in overlay.neighbours(v)}
+    links = (e for e in overlay.elements.values() if e.is_link and not e.is_stub)
+    vlinks = {e.id for e in links if e.id in there | near}
+    return Moving(tuple(sorted(vnodes)), tuple(sorted(vlinks)))
 
 
 def _flags(options: MappingOf[str, object], *known: str) -> dict[str, bool]:

@@ -11,15 +11,24 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from cloudnet_sdn.model.identifiers import is_ours
 from cloudnet_sdn.model.settings import Settings
 from cloudnet_sdn.model.states import CloudnetState, OfferState, TaskState, Wanted
 from cloudnet_sdn.plugins.registry import Registry
-from cloudnet_sdn.ports import Clock, Inventory, OfferId, Refused, Transient
+from cloudnet_sdn.ports import (
+    Clock,
+    Inventory,
+    OfferId,
+    Refused,
+    Surveying,
+    Transient,
+    Watching,
+)
 from cloudnet_sdn.roles.effects.runner import Effects
 from cloudnet_sdn.roles.mapping.component import Mapping
+from cloudnet_sdn.roles.mapping.health import BROKEN
 from cloudnet_sdn.roles.offers.lifecycle import Lifecycle
 from cloudnet_sdn.roles.upkeep.keeping import Keeping
 from cloudnet_sdn.roles.upkeep.mending import Mending
@@ -241,12 +250,16 @@ class Reconciler:
         with self._store.read() as conn:
             before = {e.id: e for e in tasks.of_target(conn, name, target)}
         keys = plugin.inventory(target)
+        if self._settings.heal.enabled and isinstance(plugin, Watching):
+            self._mapping.watch(name, plugin)
         if self._mapping.health.back(name, target):
             log.info("back plugin=%s target=%s", name, target)
             self._moved(target)
             self._hurry(name, target)
         if keys is None:
             return
+        if self._settings.heal.enabled and not plugin.mends and isinstance(plugin, Surveying):
+            self._note_ailing(name, plugin, target, before.values())
         # The journal again, and after the shell: what is being made is in it before it is there.
         with self._store.read() as conn:
             entries = tasks.of_target(conn, name, target)
@@ -258,6 +271,17 @@ class Reconciler:
             self._remake(lost)
         elif self._settings.heal.enabled:
             self._give_up(lost)
+
+    def _note_ailing(
+        self, name: str, plugin: Surveying, target: str, entries: Iterable[Entry]
+    ) -> None:
+        """Note which parts a provider sees broken: where it doesn't mend them, others may."""
+        stand = [e.task for e in entries if e.task.confirmed and e.wanted is Wanted.CONFIRMED]
+        seen = plugin.survey(target, stand) if stand else {}
+        ailing = [
+            t for t, states in seen.items() if any(o.state in BROKEN for o in states.values())
+        ]
+        self._mapping.health.saw_ailing(name, target, ailing)
 
     def _remake(self, lost: list[Entry]) -> None:
         for entry in lost:

@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.world import OPERATOR, OTHER, PAIR, SPLIT, TENANT, Federation, Machine, provider, request
+from fakes.world import (
+    OPERATOR,
+    OTHER,
+    PAIR,
+    SPLIT,
+    TENANT,
+    Federation,
+    Machine,
+    provider,
+    request,
+    ringed,
+)
 
 from cloudnet_sdn.wire.faults import BadRequest, Forbidden, NotFound
 from rdl.graph import Amount, Graph
@@ -160,6 +171,30 @@ def test_an_element_is_emptied(pip):
     pip.call("negotiation.release", "one")
     pip.settle()
     assert pip.site.empty()
+
+
+def test_who_empties_an_element_is_told_what_moves_and_how(pip):
+    offer = running(pip)
+    host = places(pip)["web"][0]
+    answer = operate(pip, "drain", host, {"evacuate": True})
+    (moving,) = answer["moving"].values()
+    assert answer["evacuating"] == list(answer["moving"]) == [offer["cloudnet"]]
+    assert set(moving["vnodes"]) == {"web"}
+    assert set(moving["vlinks"]) == {"web-db"}
+    assert "stopped and started elsewhere" in moving["vnodes"]["web"]
+    assert operate(pip, "drain", "tbr", {"evacuate": True})["moving"] == {}
+
+
+def test_who_empties_a_link_moves_vlinks_alone(tmp_path, clock):
+    pip = provider(tmp_path, "berlin", "munich", "b", clock, changed=ringed)
+    running(pip)
+    before = places(pip)
+    (moving,) = operate(pip, "drain", "m", {"evacuate": True})["moving"].values()
+    assert (set(moving["vnodes"]), set(moving["vlinks"])) == (set(), {"web-db"})
+    pip.settle()
+    assert places(pip) == before
+    assert operate(pip, "usage")["m"]["bandwidth"]["used"] == 0
+    pip.stop()
 
 
 def test_a_dead_host_keeps_nothing_once_it_is_forgotten(pip):
