@@ -7,29 +7,38 @@ Each run takes some of the points of each scenario; `tests/slow/test_killed_ever
 
 from __future__ import annotations
 
+import itertools
 import zlib
 
 import pytest
-from fakes.scenarios import EVERY, name_of
+from fakes.scenarios import EVERY, called_at_once, name_of
 
-_STRIDE = {False: 17, True: 61}
+_STRIDE = {False: 17, True: 31}
 """One point of so many is tried, at a PIP and at a VNP."""
-_LEAST = 20
+_LEAST = 15
 """Points that each scenario has at least: fewer would mean that they are no longer counted."""
+_LEAST_IN_ALL = 150
+"""Times that somebody is killed in a run of this module."""
+_killed: dict[str, int] = {}
 
 
 @pytest.mark.parametrize(("scenario", "victim"), EVERY, ids=[name_of(s, v) for s, v in EVERY])
-def test_killed_anywhere_all_is_whole_or_gone(tmp_path, scenario, victim):
-    points = scenario.points(tmp_path / "whole", victim)
-    assert len(points) >= _LEAST
+def test_killed_anywhere_all_is_whole_or_gone(memory_folder, scenario, victim):
+    name = name_of(scenario, victim)
     stride = _STRIDE[scenario.broker]
-    first = 1 + zlib.crc32(name_of(scenario, victim).encode()) % stride
-    below = scenario.broker and victim != "vnp"
-    wrong = {}
-    for number in range(first, len(points) + 1, stride):
-        # Who is called again at once, or only after it was seen to be away.
-        at_once = below and number % 2 == 0
-        found = scenario.killed(tmp_path / str(number), victim, number, at_once=at_once)
-        if found:
-            wrong[number, points[number - 1], at_once] = found
+    ways = called_at_once(scenario, victim)
+    wrong, killed = {}, 0
+    first = 1 + zlib.crc32(name.encode()) % stride
+    for number in itertools.count(first, stride):
+        at_once = ways[number % len(ways)]
+        run = scenario.run(memory_folder / str(number), victim, number, at_once=at_once)
+        if run.wrong:
+            wrong[number, *run.points[number - 1 : number], at_once] = run.wrong
+        if not run.killed:
+            break
+        killed += 1
     assert not wrong
+    assert len(run.points) >= _LEAST
+    _killed[name] = killed
+    if len(_killed) == len(EVERY):
+        assert sum(_killed.values()) >= _LEAST_IN_ALL, _killed
