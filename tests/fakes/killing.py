@@ -13,6 +13,7 @@ from typing import Any
 
 import fakes.world
 from fakes.accounts import faults, faults_of, owners_cloudnets
+from fakes.life import Life
 from fakes.loopback import Killed, Loopback
 from fakes.shells import Fabric
 from fakes.world import (
@@ -293,17 +294,18 @@ class Tenant:
 
 
 @dataclass(frozen=True)
-class Run:
-    """What came of a scenario.
+class Kill:
+    """What came of killing somebody.
 
     Attributes:
-        points: where its victim could be killed.
-        killed: whether it was.
-        wrong: what is wrong then.
+        done: whether it was: threads share the points out differently in each run, and the last
+            ones may not be met.
+        point: where, '' for nowhere.
+        wrong: what is wrong afterwards.
     """
 
-    points: list[str]
-    killed: bool
+    done: bool
+    point: str
     wrong: list[str]
 
 
@@ -335,15 +337,37 @@ class Scenario:
     heals: bool = False
     alike: bool = False
 
-    def run(self, folder: Path, victim: str, number: int = 0, *, at_once: bool = False) -> Run:
-        """Let it happen, and kill `victim` at its `number`-th point; at none if it has fewer.
+    def points(self, folder: Path) -> dict[str, list[str]]:
+        """Where each machine may be killed.
+
+        Raises:
+            AssertionError: something is wrong although nobody was.
+        """
+        world, tenant, lives = self._acted(folder)
+        points = {name: list(life.points) for name, life in lives.items()}
+        wrong = self._wrong(world, tenant, killed=False)
+        world.stop()
+        assert not wrong
+        return points
+
+    def kill(self, folder: Path, victim: str, number: int, *, at_once: bool = False) -> Kill:
+        """Kill `victim` at its `number`-th point.
 
         Args:
             folder: for the stores.
             victim: who is killed.
-            number: at which of its points, 0 for none.
+            number: at which of its points.
             at_once: whether it is there again before whoever called it calls again.
         """
+        world, tenant, lives = self._acted(folder, victim, number, at_once=at_once)
+        life = lives[victim]
+        wrong = self._wrong(world, tenant, killed=life.over)
+        world.stop()
+        return Kill(life.over, life.points[-1] if life.over else "", wrong)
+
+    def _acted(
+        self, folder: Path, victim: str = "", number: int = 0, *, at_once: bool = False
+    ) -> tuple[World, Tenant, dict[str, Life]]:
         world = World(
             folder, broker=self.broker, third=self.third, heals=self.heals, alike=self.alike
         )
@@ -354,19 +378,18 @@ class Scenario:
             world.settle()
         if at_once:
             world.restart_at_once(victim)
-        life = world.machines[victim].life
-        life.count(number)
+        lives = {name: machine.life for name, machine in world.machines.items()}
+        for name, life in lives.items():
+            life.count(number if name == victim else 0)
         try:
             self.act(tenant)
         except Stopped as exc:
             tenant.gave_up = exc
         world.settle()
-        # Threads share the points out differently in each run: the last ones may not be met.
-        life.spare()
+        for life in lives.values():
+            life.spare()
         world.settle()
-        wrong = self._wrong(world, tenant, killed=life.over)
-        world.stop()
-        return Run(list(life.points), life.over, wrong)
+        return world, tenant, lives
 
     def _wrong(self, world: World, tenant: Tenant, *, killed: bool) -> list[str]:
         """What is wrong: at once, once all holds are over, and once all is given back."""

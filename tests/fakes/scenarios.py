@@ -223,6 +223,8 @@ def is_forgotten(vnode: str, machine: str = "berlin", element: str = "") -> Act:
         tenant.world.settle()
         wire.down = False
         tenant.world.settle()
+        tenant.world.clock.advance(60)  # providers are asked for a list once a minute
+        tenant.world.settle()
         tenant.operate(machine, "undrain", emptied)
 
     return act
