@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -102,6 +104,13 @@ def stores(database_server: databases.Databases) -> Iterator[databases.Databases
     """As `database_server`; what a test was given ends with it."""
     yield database_server
     database_server.forget()
+
+
+@pytest.fixture
+def memory_folder() -> Iterator[Path]:
+    """As `tmp_path`, where a store is written to without waiting for a disk."""
+    with tempfile.TemporaryDirectory(dir=databases.memory()) as folder:
+        yield Path(folder)
 
 
 def ovs_runs() -> bool:

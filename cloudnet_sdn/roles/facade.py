@@ -270,7 +270,8 @@ class Facade:
         """Put another substrate (RDL) in force. Operators only.
 
         Answers `{revision, breaks: {CLOUDNET: [text]}, mending: [cloudnet]}`. Where it would break
-        CloudNets nothing is done and `revision` is 0, unless `options` have `force`.
+        CloudNets nothing is done and `revision` is 0, unless `options` have `force`. To insist on
+        the same graph again mends what it has broken and still isn't mended.
         """
         loaded, mending = self._operating.load(caller, graph, options or {})
         revision = loaded.revision if loaded.done else 0

@@ -188,6 +188,17 @@ def of_kind(conn: sa.Connection, kind: OfferKind, state: OfferState) -> list[Off
     return [_offer(row) for row in rows]
 
 
+def cut_short(conn: sa.Connection) -> list[CloudnetId]:
+    """The CloudNets that stand, and whose youngest offer is a mending that failed."""
+    found = []
+    for failed in of_kind(conn, OfferKind.MENDING, OfferState.FAILED):
+        younger = sa.and_(offers.c.cloudnet == failed.cloudnet, offers.c.created > failed.created)
+        stands = _in_force().where(cloudnets.c.id == failed.cloudnet)
+        if conn.scalar(stands) and not conn.scalar(sa.select(offers.c.id).where(younger).limit(1)):
+            found.append(failed.cloudnet)
+    return sorted(set(found))
+
+
 def lapsed(conn: sa.Connection, now: dt.datetime) -> list[Offer]:
     """The held ones whose hold is over."""
     rows = conn.execute(

@@ -36,11 +36,13 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def newest(conn: sa.Connection, source: Source | None = None) -> Loaded | None:
-    """The substrate loaded last (from `source`), None before the first load."""
+def newest(conn: sa.Connection, source: Source | None = None, *, but: str = "") -> Loaded | None:
+    """The substrate loaded last (from `source`, with another digest than `but`), if any."""
     query = sa.select(substrate).order_by(substrate.c.revision.desc()).limit(1)
     if source is not None:
         query = query.where(substrate.c.source == source.value)
+    if but:
+        query = query.where(substrate.c.digest != but)
     row = conn.execute(query).first()
     return None if row is None else Loaded(row.revision, row.graph, row.digest)
 

@@ -215,11 +215,12 @@ def _shown(machine: Machine, taken: dict[usage.Key, Fraction]) -> Iterator[str]:
         free = sum(h.amount(resource) - taken.get((h.id, resource), 0) for h in hosts)
         if element.amount(resource) != free:
             yield f"{resource}: {element.amount(resource)} shown, {free} free"
-    interface = next(i for i in element.interfaces if i.name == "t1")
-    whole = installed.interface("tbr.t1").resources["bandwidth"].amount
-    free = whole - taken.get(("tbr.t1", "bandwidth"), 0)
-    if interface.resources["bandwidth"].amount != free:
-        yield f"t1: {interface.resources['bandwidth'].amount} shown, {free} free"
+    for interface in element.interfaces:
+        tunnel = f"tbr.{interface.name}"
+        whole = installed.interface(tunnel).resources["bandwidth"].amount
+        free = whole - taken.get((tunnel, "bandwidth"), 0)
+        if interface.resources["bandwidth"].amount != free:
+            yield f"{tunnel}: {interface.resources['bandwidth'].amount} shown, {free} free"
 
 
 def _names(machine: Machine, ones: list[Standing]) -> Iterator[str]:
@@ -257,7 +258,7 @@ def _machines(machine: Machine, ones: list[Standing]) -> Iterator[str]:
             element = one.overlay.elements[vlink]
             if element.is_link and any(on.startswith("sw") for on in placement.on):
                 rates[own, vlink] = float(element.amount("bandwidth"))
-        admitted |= {(p, own, t) for p, t, _ in one.tags() if p == "tbr.t1"}
+        admitted |= {(p, own, t) for p, t, _ in one.tags() if p.startswith("tbr.")}
     vnodes = [
         ((host, cloudnet_in(key), key.partition(".")[2]), vnode.spec.cpu)
         for host, agent in site.agents.items()

@@ -172,7 +172,9 @@ def serving(kind: str, *, durable: bool = False) -> Iterator[Databases]:
     if kind == "sqlite":
         yield Files()
         return
-    with tempfile.TemporaryDirectory(prefix="databases-", dir=_place(durable=durable)) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="databases-", dir=None if durable else memory()
+    ) as folder:
         home = Path(folder)
         home.chmod(0o711)
         made, template = (_postgresql if kind == "postgresql" else _mariadb)(home, durable=durable)
@@ -187,10 +189,10 @@ def serving(kind: str, *, durable: bool = False) -> Iterator[Databases]:
                 server.close()
 
 
-def _place(*, durable: bool) -> str | None:
-    """What may be lost is in memory: MariaDB makes ten times as many tables a second there."""
-    memory = Path("/dev/shm")
-    return str(memory) if memory.is_dir() and not durable else None
+def memory() -> str | None:
+    """Where what may be lost is kept: MariaDB makes ten times as many tables a second there."""
+    folder = Path("/dev/shm")
+    return str(folder) if folder.is_dir() else None
 
 
 def _postgresql(home: Path, *, durable: bool) -> tuple[list[str], str]:

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fakes.world
 from fakes.accounts import faults, faults_of, owners_cloudnets
-from fakes.loopback import Killed
+from fakes.life import Life
+from fakes.loopback import Killed, Loopback
 from fakes.shells import Fabric
-from fakes.world import FakeClock, Federation, Machine, provider, request, settle
+from fakes.world import (
+    BROKER,
+    OPERATOR,
+    TIMING,
+    FakeClock,
+    Federation,
+    Machine,
+    provider,
+    request,
+    settle,
+)
 
-from cloudnet_sdn.wire.faults import CloudnetError
+from cloudnet_sdn.wire.faults import CloudnetError, PeerAway
+from cloudnet_sdn.wire.identity import Caller
 from rdl.graph import Graph
 from rdl.language.dump import to_data
 from rdl.language.load import load_graph
 
 HOLD_S = 60.0
+_TIMING = {**TIMING, "hold_try_s": 0.2, "clean_s": 0.1, "confirm_s": 0.3}
+"""What is away stays away until somebody looks: who waits for it waits in vain."""
+_HEAL = {"enabled": True, "after_s": 5.0, "every_s": 10.0}
+_PATIENCE_S = 30.0
+_ENDED = (Killed, CancelledError)
+"""What comes of a process that ends, or that is started again meanwhile."""
+_OPERATORS_TRIES = 5
 
 
 class Stopped(Exception):
@@ -27,7 +49,7 @@ class Stopped(Exception):
 
 
 class World:
-    """A PIP, or a VNP over two, with a tenant.
+    """A PIP, or a VNP over two or three, with a tenant.
 
     Attributes:
         clock: of all.
@@ -35,19 +57,42 @@ class World:
         machines: all, by name.
     """
 
-    def __init__(self, folder: Path, *, broker: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        broker: bool,
+        third: bool = False,
+        heals: bool = False,
+        alike: bool = False,
+    ) -> None:
         folder.mkdir()
         self.clock = FakeClock()
-        self._federation = Federation(folder, self.clock) if broker else None
+        own: dict[str, Any] = {"timing": _TIMING, **({"heal": _HEAL} if heals else {})}
+        every = ("vnp", "berlin", "munich", "hamburg")
+        settings = dict.fromkeys(every, own)
+        self._federation = (
+            Federation(folder, self.clock, settings=settings, third=third) if broker else None
+        )
         self._lock = threading.RLock()
         self.machines: dict[str, Machine]
         if self._federation is None:
-            arch = {"arch1": "x86_64", "arch2": "arm64"}
-            self.front = provider(folder, "berlin", "munich", "b", self.clock, **arch)
+            arch = {"arch1": "x86_64", "arch2": "x86_64" if alike else "arm64"}
+            self.front = provider(folder, "berlin", "munich", "b", self.clock, settings=own, **arch)
             self.machines = {"berlin": self.front}
         else:
             self.front = self._federation.vnp
             self.machines = {"vnp": self.front, **self._federation.pips}
+
+    def cut(self, machine: str, host: str = "") -> Loopback:
+        """Nobody reaches a provider any more, or its own role a host; answers the wire."""
+        if host:
+            wire = self.machines[machine].peers[f"http://{machine}.{host}/RPC2"]
+        else:
+            assert self._federation is not None
+            wire = self._federation.wires[machine]
+        wire.down = True
+        return wire
 
     def restart_at_once(self, name: str) -> None:
         """Whoever calls a process that ends finds the next one there when it calls again."""
@@ -71,12 +116,31 @@ class World:
         while True:
             try:
                 settle(list(self.machines.values()), 0.0 if quiet else 1.0)
-            except (Killed, CancelledError):
-                # A process may end while it is at it, in another thread of its own or a peer's.
+            except _ENDED:
                 self.revive()
             else:
                 if not any(m.life.over for m in self.machines.values()):
                     return
+
+    def step(self) -> None:
+        """Let everybody do what is due, and some time pass, whoever is killed meanwhile."""
+        for machine in self.machines.values():
+            with contextlib.suppress(*_ENDED):
+                machine.busy()
+        self.revive()
+        self.clock.advance(3.0)
+        time.sleep(0.02)
+
+    def places(self, vnode: str) -> set[tuple[str, str]]:
+        """Where a VNode runs: (provider, host)."""
+        return {
+            (name, host)
+            for name, machine in self.machines.items()
+            if machine.site is not None
+            for host, agent in machine.site.agents.items()
+            for key, there in list(agent.vnodes.items())
+            if key.partition(".")[2] == vnode and there.state == "running"
+        }
 
     def faults(self) -> list[str]:
         """What doesn't agree."""
@@ -102,6 +166,7 @@ class World:
         """End it."""
         for machine in self.machines.values():
             machine.stop()
+        fakes.world.databases.forget()
 
 
 @dataclass
@@ -111,12 +176,15 @@ class Tenant:
     Attributes:
         told: by offer, the last state that it was told of.
         cloudnet: its CloudNet.
+        gave_up: why it did, if it did.
+        missed: what it waited for in vain.
     """
 
     world: World
     told: dict[str, str] = field(default_factory=dict)
     cloudnet: str = ""
     gave_up: Stopped | None = None
+    missed: list[str] = field(default_factory=list)
     _number: int = 0
 
     def request(self, graph: str, **options: Any) -> str:
@@ -159,6 +227,45 @@ class Tenant:
         self.world.clock.advance(seconds)
         self.world.settle()
 
+    def await_(self, what: str, true: Callable[[], bool]) -> None:
+        """Let time pass until something is so."""
+        self.told.clear()
+        deadline = time.monotonic() + _PATIENCE_S
+        while not self._so(true):
+            if time.monotonic() > deadline:
+                self.missed.append(f"it never came to be: {what}")
+                return
+            self.world.step()
+
+    def _so(self, true: Callable[[], bool]) -> bool:
+        try:
+            return true()
+        except CloudnetError:  # whom it asks has been killed
+            return False
+
+    def state(self) -> str:
+        """How its CloudNet is said to be."""
+        told = self.world.front.call("negotiation.status", self.cloudnet)
+        return str(told["state"])
+
+    def operate(self, machine: str, method: str, *args: Any) -> Any:
+        """What the operator does, again where there is no answer."""
+        return self._insist(machine, f"operator.{method}", args, OPERATOR)
+
+    def give_up(self, provider: str) -> str:
+        """The provider gives up its part of the CloudNet; answers which one that was."""
+        (part,) = self.world.machines[provider].call("negotiation.list", caller=BROKER)
+        self._insist(provider, "negotiation.release", (part["cloudnet"],), BROKER)
+        return str(part["cloudnet"])
+
+    def _insist(self, machine: str, method: str, args: tuple[Any, ...], caller: Caller) -> Any:
+        for _ in range(_OPERATORS_TRIES):
+            try:
+                return self.world.machines[machine].call(method, *args, caller=caller)
+            except PeerAway:
+                self.world.revive()
+        raise AssertionError(f"{method} is never answered")
+
     def _offered(self, ask: Callable[[], Any]) -> str:
         self.told.clear()
         got = self._asked(ask)
@@ -187,15 +294,36 @@ class Tenant:
 
 
 @dataclass(frozen=True)
+class Kill:
+    """What came of killing somebody.
+
+    Attributes:
+        done: whether it was: threads share the points out differently in each run, and the last
+            ones may not be met.
+        point: where, '' for nowhere.
+        wrong: what is wrong afterwards.
+    """
+
+    done: bool
+    point: str
+    wrong: list[str]
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """What a tenant does, and what may come of it.
+    """What a tenant does, or an operator, or what happens; and what may come of it.
 
     Attributes:
         name: of it.
-        broker: whether it asks a VNP over two PIPs, not a PIP.
-        act: what it does.
+        broker: whether the tenant asks a VNP over PIPs, not a PIP.
+        act: what happens.
         before: the graph that stands before, '' for none.
         ends: the graphs that may stand afterwards, '' for none; where nobody was killed, the last.
+        victims: who takes part, each of whom is killed.
+        created: the graph that became `before` by a change, '' for none.
+        third: whether the VNP has a third PIP.
+        heals: whether the roles map anew by themselves what is broken.
+        alike: whether the PIP's two hosts are of one architecture.
     """
 
     name: str
@@ -203,22 +331,27 @@ class Scenario:
     act: Callable[[Tenant], None]
     before: str
     ends: tuple[str, ...]
+    victims: tuple[str, ...] = ()
+    created: str = ""
+    third: bool = False
+    heals: bool = False
+    alike: bool = False
 
-    def points(self, folder: Path, victim: str) -> list[str]:
-        """Where `victim` may be killed.
+    def points(self, folder: Path) -> dict[str, list[str]]:
+        """Where each machine may be killed.
 
         Raises:
-            AssertionError: something is wrong although it wasn't.
+            AssertionError: something is wrong although nobody was.
         """
-        world, tenant = self._acted(folder, victim, 0)
-        points = list(world.machines[victim].life.points)
-        wrong = self._wrong(world, tenant, self.ends[-1:])
+        world, tenant, lives = self._acted(folder)
+        points = {name: list(life.points) for name, life in lives.items()}
+        wrong = self._wrong(world, tenant, killed=False)
         world.stop()
-        assert not wrong, (wrong, tenant.gave_up)
+        assert not wrong
         return points
 
-    def killed(self, folder: Path, victim: str, number: int, *, at_once: bool = False) -> list[str]:
-        """What is wrong after `victim` was killed at its `number`-th point.
+    def kill(self, folder: Path, victim: str, number: int, *, at_once: bool = False) -> Kill:
+        """Kill `victim` at its `number`-th point.
 
         Args:
             folder: for the stores.
@@ -226,42 +359,54 @@ class Scenario:
             number: at which of its points.
             at_once: whether it is there again before whoever called it calls again.
         """
-        world, tenant = self._acted(folder, victim, number, at_once=at_once)
-        wrong = self._wrong(world, tenant, self.ends)
+        world, tenant, lives = self._acted(folder, victim, number, at_once=at_once)
+        life = lives[victim]
+        wrong = self._wrong(world, tenant, killed=life.over)
         world.stop()
-        return wrong
+        return Kill(life.over, life.points[-1] if life.over else "", wrong)
 
     def _acted(
-        self, folder: Path, victim: str, number: int, *, at_once: bool = False
-    ) -> tuple[World, Tenant]:
-        world = World(folder, broker=self.broker)
+        self, folder: Path, victim: str = "", number: int = 0, *, at_once: bool = False
+    ) -> tuple[World, Tenant, dict[str, Life]]:
+        world = World(
+            folder, broker=self.broker, third=self.third, heals=self.heals, alike=self.alike
+        )
         tenant = Tenant(world)
-        if self.before:
-            tenant.confirm(tenant.request(self.before, start=True))
+        for graph in filter(None, (self.created, self.before)):
+            ask = tenant.modify if tenant.cloudnet else tenant.request
+            tenant.confirm(ask(graph, start=True))
             world.settle()
         if at_once:
             world.restart_at_once(victim)
-        world.machines[victim].life.count(number)
+        lives = {name: machine.life for name, machine in world.machines.items()}
+        for name, life in lives.items():
+            life.count(number if name == victim else 0)
         try:
             self.act(tenant)
         except Stopped as exc:
             tenant.gave_up = exc
         world.settle()
-        # Threads share the points out differently in each run: the last ones may not be met.
-        world.machines[victim].life.spare()
+        for life in lives.values():
+            life.spare()
         world.settle()
-        return world, tenant
+        return world, tenant, lives
 
-    def _wrong(self, world: World, tenant: Tenant, ends: Collection[str]) -> list[str]:
+    def _wrong(self, world: World, tenant: Tenant, *, killed: bool) -> list[str]:
         """What is wrong: at once, once all holds are over, and once all is given back."""
-        wrong = [*tenant.lies(), *world.faults()]
+        wrong = [*tenant.missed, *tenant.lies(), *world.faults()]
+        if tenant.gave_up is not None and not killed:
+            wrong.append(f"it gave up: {tenant.gave_up!r}")
         world.clock.advance(2 * HOLD_S)
         world.settle()
         wrong += world.faults()
         graphs = owners_cloudnets(world.front)
-        for graph in graphs.values():
+        for name, graph in graphs.items():
             wrong += world.misled(graph)
+            told = world.front.call("negotiation.status", name)
+            if told["state"] == "degraded":
+                wrong.append(f"{name} is degraded: {told['elements']}")
         there = [to_data(g) for g in graphs.values()]
+        ends = self.ends if killed else self.ends[-1:]
         if there not in [[to_data(load_graph(text))] if text else [] for text in ends]:
             wrong.append(f"neither whole nor gone: {there}")
         for name in graphs:

@@ -93,21 +93,23 @@ class Loading:
     @repeatable
     def _load(self, text: str, source: Source, *, force: bool) -> Loaded:
         graph = documents.graph(text)
+        # Who insists and gets no answer asks again: what it broke may not be mended yet.
+        again = substrate.digest_of(text) if force else ""
         for _ in range(_TRIES):
             # Comparing takes its time, and nobody else could write meanwhile.
             with self._store.read() as conn:
                 seen = substrate.revision(conn)
-                comparison = self._compared(conn, graph)
+                comparison = self._compared(conn, graph, again)
             with self._store.write() as conn:
                 if substrate.lock(conn) == seen:
                     return self._put(conn, text, source, comparison, force=force)
         with self._store.write() as conn:
             substrate.lock(conn)
-            comparison = self._compared(conn, graph)
+            comparison = self._compared(conn, graph, again)
             return self._put(conn, text, source, comparison, force=force)
 
-    def _compared(self, conn: sa.Connection, graph: Graph) -> Comparison:
-        before = substrate.newest(conn)
+    def _compared(self, conn: sa.Connection, graph: Graph, again: str) -> Comparison:
+        before = substrate.newest(conn, but=again)
         if before is None:
             return Comparison()
         return self._fitting.compare(conn, graph, documents.graph(before.graph))

@@ -82,6 +82,15 @@ class Mending:
             begun.append(cloudnet)
         return begun
 
+    def resume(self) -> None:
+        """Begin again with what ended for no fault of its own, such as a restart.
+
+        Who was promised it, or what it is to be moved off, needn't say so a second time.
+        """
+        with self._store.read() as conn:
+            cut_short = offers.cut_short(conn)
+        self.mend(cut_short)
+
     def tick(self) -> None:
         """Confirm what is held, and by policy begin with what is broken."""
         with self._store.read() as conn:

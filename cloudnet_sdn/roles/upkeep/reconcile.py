@@ -121,14 +121,18 @@ class Reconciler:
                 log.exception("a tick broke down; the next one tries again")
 
     def recover(self) -> None:
-        """Offers that an earlier process was working on come to nothing; all else goes on."""
+        """Offers that an earlier process was working on come to nothing; all else goes on.
+
+        So does mending, which nobody would ask for again.
+        """
         if told := self._mapping.complete_usage():
             log.info("usage of %s CloudNets of an earlier version written down", told)
         self._beat()
         self._end_orphans()
+        self._mending.resume()
 
-    def _end_orphans(self) -> None:
-        """Offers that nobody works on any more come to nothing."""
+    def _end_orphans(self) -> bool:
+        """Offers that nobody works on any more come to nothing; whether there are any."""
         now = self._clock.now()
         with self._store.read() as conn:
             orphaned = workers.orphaned(
@@ -138,6 +142,7 @@ class Reconciler:
             log.warning("offer=%s: nobody works on it any more", offer)
             text = "the role was restarted while it worked on it; ask again"
             self._lifecycle.fail(offer, [{"element": "", "code": "peer-away", "text": text}])
+        return bool(orphaned)
 
     # -- one tick
 
@@ -146,7 +151,8 @@ class Reconciler:
         self._beat()
         if not self._chosen():
             return
-        self._end_orphans()
+        if self._end_orphans():
+            self._mending.resume()
         self._sweep()
         self._ends()
         now = self._clock.now()

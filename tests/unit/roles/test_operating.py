@@ -159,6 +159,35 @@ def test_with_force_what_breaks_is_mapped_anew(pip):
         operate(pip, "load", text, {"farce": True})
 
 
+def test_who_insists_again_has_mended_what_is_still_broken(pip):
+    one = "rdl: 1\ngraph: {}\nnodes:\n  a: {{cpu: {}}}\n"
+    offer = running(pip, one.format("one", 6))
+    host = places(pip)["a"][0]
+    (vnode,) = pip.site.agents[host].vnodes
+    filling = request(pip, one.format("two", 6), "r2")
+    pip.call("negotiation.confirm", filling["offer"])
+
+    def smaller(graph: Graph) -> Graph:
+        small = {**graph.elements[host].resources, "cpu": Amount(5)}
+        changed_ = dataclasses.replace(graph.elements[host], resources=small)
+        return dataclasses.replace(graph, elements={**graph.elements, host: changed_})
+
+    text = changed(pip, smaller)
+    first = operate(pip, "load", text, {"force": True})
+    assert first["mending"] == [offer["cloudnet"]]
+    pip.settle()
+    assert vnode in pip.site.agents[host].vnodes
+    pip.call("negotiation.release", "two")
+    pip.settle()
+    again = operate(pip, "load", text, {"force": True})
+    assert again["breaks"] == first["breaks"]
+    assert again["mending"] == [offer["cloudnet"]]
+    pip.settle()
+    assert vnode not in pip.site.agents[host].vnodes
+    assert places(pip)["a"][1] == "running"
+    assert operate(pip, "load", text, {"force": True})["breaks"] == {}
+
+
 def test_an_element_is_emptied(pip):
     one = "rdl: 1\ngraph: one\nnodes:\n  a: {cpu: 2}\n"
     offer = running(pip, one)
