@@ -198,6 +198,17 @@ usage = sa.Table(
     **EXACT,
 )
 
+totals = sa.Table(
+    "totals",
+    metadata,
+    # What all CloudNets together take of a holder, in the units of `usage`; changed along with it,
+    # so that nobody has to add all of them up.
+    sa.Column("holder", sa.String(NAME), primary_key=True),
+    sa.Column("resource", sa.String(64), primary_key=True),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    **EXACT,
+)
+
 drained = sa.Table(
     "drained",
     metadata,

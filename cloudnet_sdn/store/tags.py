@@ -13,6 +13,9 @@ from cloudnet_sdn.store.schema import tags
 Taken = Mapping[str, frozenset[int]]
 """The tags in use, by place."""
 
+_AT_ONCE = 500
+"""Few enough for every database."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Reservation:
@@ -60,9 +63,14 @@ def free(
     )
 
 
-def taken(conn: sa.Connection) -> Taken:
-    """The tags in use, by place."""
+def taken(conn: sa.Connection, places: Iterable[str]) -> Taken:
+    """The tags in use at some places, by place."""
+    every = sorted(set(places))
     found: dict[str, set[int]] = {}
-    for row in conn.execute(sa.select(tags.c.link, tags.c.tag)):
-        found.setdefault(row.link, set()).add(row.tag)
+    for first in range(0, len(every), _AT_ONCE):
+        some = every[first : first + _AT_ONCE]
+        for link, tag in conn.execute(
+            sa.select(tags.c.link, tags.c.tag).where(tags.c.link.in_(some))
+        ):
+            found.setdefault(link, set()).add(tag)
     return {place: frozenset(numbers) for place, numbers in found.items()}

@@ -4,19 +4,24 @@ A CloudNet has a row per round, holder and resource. Where it has several rounds
 generation in force and one that is staged, the greatest counts: they are never used at a time
 beyond that. Amounts are whole numbers of a small unit, as sums of doubles wouldn't fit exactly
 what was shared out exactly; what is finer is rounded up.
+
+What all CloudNets take together is kept beside that, and changed in the same transactions: what a
+request costs doesn't depend on how many there are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import sqlalchemy as sa
 
 from cloudnet_sdn.model.states import CloudnetState, OfferState
-from cloudnet_sdn.store.schema import cloudnets, offers, usage
+from cloudnet_sdn.store import substrate
+from cloudnet_sdn.store.schema import cloudnets, offers, totals, usage
 
 Key = tuple[str, str]
 """A holder (substrate element, end point or `pool NAME`) and a resource."""
@@ -25,6 +30,8 @@ VNODES = "vnodes"
 """The resource that counts the VNodes on a host."""
 _PER_UNIT = {"bandwidth": 1_000, "memory": 1, "storage": 1}
 _PER_UNIT_OF_OTHERS = 1_000_000
+_AT_ONCE = 500
+"""Few enough for every database."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ def put(
     conn: sa.Connection, cloudnet: str, round_: int, amounts: Mapping[Key, Fraction | int | float]
 ) -> None:
     """Write down what a round takes, in place of what was written before."""
+    before = _most(conn, [cloudnet])
     conn.execute(usage.delete().where(usage.c.cloudnet == cloudnet, usage.c.round == round_))
     rows = [
         {
@@ -58,29 +66,71 @@ def put(
     ]
     if rows:
         conn.execute(usage.insert(), rows)
+    _move(conn, before, _most(conn, [cloudnet]))
 
 
-def totals(conn: sa.Connection, *, without: str = "") -> Totals:
+def in_use(conn: sa.Connection, *, without: str = "") -> Totals:
     """What is taken; `without` names a CloudNet whose use counts as free."""
-    most = (
-        sa.select(usage.c.holder, usage.c.resource, sa.func.max(usage.c.amount).label("amount"))
-        .where(usage.c.cloudnet != without)
-        .group_by(usage.c.cloudnet, usage.c.holder, usage.c.resource)
-        .subquery()
-    )
-    rows = conn.execute(
-        sa.select(
-            most.c.holder, most.c.resource, sa.func.sum(most.c.amount).label("amount")
-        ).group_by(most.c.holder, most.c.resource)
-    )
-    amounts: dict[Key, Fraction | int] = {}
-    hosts = set()
-    for row in rows:
-        if row.resource == VNODES:
-            hosts.add(row.holder)
-        else:
-            amounts[row.holder, row.resource] = _plain(int(row.amount), _scale(row.resource))
-    return Totals(amounts, frozenset(hosts))
+    rows = conn.execute(sa.select(totals.c.holder, totals.c.resource, totals.c.amount))
+    found = {(holder, resource): amount for holder, resource, amount in rows}
+    for key, amount in _most(conn, [without] if without else []).items():
+        found[key] -= amount
+    hosts = frozenset(h for (h, r), amount in found.items() if r == VNODES and amount)
+    amounts = {k: _plain(a, _scale(k[1])) for k, a in found.items() if a and k[1] != VNODES}
+    return Totals(amounts, hosts)
+
+
+def added_up(conn: sa.Connection) -> dict[Key, int]:
+    """What is taken as the CloudNets say, one by one, in the units of the store."""
+    return _most(conn, conn.scalars(sa.select(usage.c.cloudnet).distinct()))
+
+
+def kept(conn: sa.Connection) -> dict[Key, int]:
+    """What is taken as it is kept, in the units of the store."""
+    return {(row.holder, row.resource): int(row.amount) for row in conn.execute(sa.select(totals))}
+
+
+def _most(conn: sa.Connection, several: Iterable[str]) -> dict[Key, int]:
+    """What some CloudNets take together, of each the greatest of its rounds."""
+    found: dict[Key, int] = {}
+    for cloudnet in several:
+        rows = conn.execute(
+            sa.select(usage.c.holder, usage.c.resource, sa.func.max(usage.c.amount))
+            .where(usage.c.cloudnet == cloudnet)
+            .group_by(usage.c.holder, usage.c.resource)
+        )
+        for holder, resource, amount in rows:
+            found[holder, resource] = found.get((holder, resource), 0) + int(amount)
+    return found
+
+
+def _move(conn: sa.Connection, before: Mapping[Key, int], after: Mapping[Key, int]) -> None:
+    """What some CloudNets take is something else from now on."""
+    keys = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
+    if not keys:
+        return
+    substrate.lock(conn)  # two that are at this at once would count from the same amounts
+    holders = sorted({holder for holder, _ in keys})
+    known: dict[Key, int] = {}
+    for first in range(0, len(holders), _AT_ONCE):
+        some = holders[first : first + _AT_ONCE]
+        query = sa.select(totals).where(totals.c.holder.in_(some))
+        known |= {(row.holder, row.resource): int(row.amount) for row in conn.execute(query)}
+    new: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
+    gone: list[dict[str, Any]] = []
+    for key in keys:
+        amount = known.get(key, 0) + after.get(key, 0) - before.get(key, 0)
+        row = {"of": key[0], "what": key[1], "amount": amount}
+        (gone if amount <= 0 else changed if key in known else new).append(row)
+    of = sa.and_(totals.c.holder == sa.bindparam("of"), totals.c.resource == sa.bindparam("what"))
+    if new:
+        rows = [{"holder": r["of"], "resource": r["what"], "amount": r["amount"]} for r in new]
+        conn.execute(totals.insert(), rows)
+    if changed:
+        conn.execute(totals.update().where(of).values(amount=sa.bindparam("amount")), changed)
+    if gone:
+        conn.execute(totals.delete().where(of), [{k: r[k] for k in ("of", "what")} for r in gone])
 
 
 def shares(conn: sa.Connection) -> dict[Key, tuple[Fraction | int, Fraction | int]]:
@@ -124,9 +174,20 @@ def untold(conn: sa.Connection) -> frozenset[str]:
 
 def free(conn: sa.Connection, cloudnet: str, *, but: Collection[int] = ()) -> None:
     """Drop a CloudNet's rounds, those named in `but` excepted."""
+    before = _most(conn, [cloudnet])
+    if not before:
+        return
     conn.execute(
         usage.delete().where(usage.c.cloudnet == cloudnet, usage.c.round.not_in(list(but)))
     )
+    _move(conn, before, _most(conn, [cloudnet]))
+
+
+def forget(conn: sa.Connection, several: Collection[str]) -> None:
+    """Drop what is left of CloudNets that are over."""
+    left = sa.select(usage.c.cloudnet).where(usage.c.cloudnet.in_(list(several))).distinct()
+    for cloudnet in conn.scalars(left).all():
+        free(conn, cloudnet)
 
 
 def _scale(resource: str) -> int:

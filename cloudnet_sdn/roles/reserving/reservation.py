@@ -231,7 +231,8 @@ class Reservations:
         Raises:
             Refused: there is none for one of them.
         """
-        taken = {place: set(numbers) for place, numbers in tags.taken(conn).items()}
+        places = {place for one in routes for stretch in one.stretches for place in stretch}
+        taken = {place: set(numbers) for place, numbers in tags.taken(conn, places).items()}
         for place, tag in shunned:
             taken.setdefault(place, set()).add(tag)
         own: dict[str, dict[str, int]] = {}
