@@ -1,6 +1,6 @@
 """What a role's work costs by what stands: over fake machines, ratios of one run.
 
-    python bench/roles.py [--standing N] [--tries N] [--part NAME]... [--full]
+    python bench/roles.py [--standing N] [--tries N] [--hosts N...] [--part NAME]... [--full]
 
 Parts are growth, broker, release, restart, hung and providers; all but the last say `ok` or `MISS`.
 `--full` takes three times as many tries, and restarts over 2,000 hosts too.
@@ -117,7 +117,7 @@ def calling(
 
 def growth(machines: Machines, options: argparse.Namespace) -> None:
     """A provider's calls at 10 and at many CloudNets."""
-    for hosts in (200, 2_000):
+    for hosts in options.hosts:
         _compare(machines, options, "pip", hosts)
 
 
@@ -233,7 +233,7 @@ def restart(machines: Machines, options: argparse.Namespace) -> None:
             cwd=Path(__file__).parents[1],
         )
     )
-    for hosts in (200, 2_000) if options.full else (200,):
+    for hosts in options.hosts if options.full else options.hosts[:1]:
         print(f"\nrestart with {options.standing} CloudNets on {hosts} hosts")
         machine = machines.with_standing("pip", hosts, options.standing)
         serves, compared = [], []
@@ -352,6 +352,7 @@ def main() -> None:
     """Run all, or some parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--standing", type=int, default=1000)
+    parser.add_argument("--hosts", type=int, nargs="+", default=[200, 2_000])
     parser.add_argument("--tries", type=int, default=15)
     parser.add_argument("--part", action="append", choices=list(PARTS))
     parser.add_argument("--full", action="store_true")

@@ -38,6 +38,12 @@ class Turns:
         self._awaited: deque[threading.Lock] = deque()
         self._others: deque[threading.Lock] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many are in line."""
+        with self._lock:
+            return len(self._awaited) + len(self._others)
+
     def __enter__(self) -> None:
         with self._lock:
             if not self._taken:
