@@ -63,14 +63,21 @@ def free(
     )
 
 
-def taken(conn: sa.Connection, places: Iterable[str]) -> Taken:
-    """The tags in use at some places, by place."""
+def taken(conn: sa.Connection, places: Iterable[str] | None = None) -> Taken:
+    """The tags in use by place: at some places, or all there are."""
+    query = sa.select(tags.c.link, tags.c.tag)
+    if places is None:
+        return _by_place(conn.execute(query))
     every = sorted(set(places))
-    found: dict[str, set[int]] = {}
+    found: dict[str, frozenset[int]] = {}
     for first in range(0, len(every), _AT_ONCE):
         some = every[first : first + _AT_ONCE]
-        for link, tag in conn.execute(
-            sa.select(tags.c.link, tags.c.tag).where(tags.c.link.in_(some))
-        ):
-            found.setdefault(link, set()).add(tag)
+        found |= _by_place(conn.execute(query.where(tags.c.link.in_(some))))
+    return found
+
+
+def _by_place(rows: Iterable[sa.Row[tuple[object, ...]]]) -> dict[str, frozenset[int]]:
+    found: dict[str, set[int]] = {}
+    for row in rows:
+        found.setdefault(row.link, set()).add(row.tag)
     return {place: frozenset(numbers) for place, numbers in found.items()}
