@@ -47,6 +47,8 @@ OPERATOR = Caller(Kind.OPERATOR, "olga")
 FEW = 10
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 """Where stores are kept: what a disk takes is the same however much stands, and hides the rest."""
+QUOTA = {"cloudnets": 100_000, "total_vnodes": 1_000_000, "cpu": 1e6, "stored_mib": 1e6}
+"""Out of reach, so that what owners have is counted."""
 PER_LEAF, SPINES = 40, 4
 
 
@@ -194,6 +196,7 @@ def pip(folder: Path, hosts: int) -> Machine:
         "agents": {n: f"http://{n}/RPC2" for n in names},
         "controller": {"url": "http://controller/RPC2"},
         "vlans": {"min": 2, "max": 3999},
+        "quota": QUOTA,
     }
     return Machine(parse(table, folder), FakeClock(), peers, mapper=Solver())
 
@@ -215,6 +218,8 @@ class Provider(Loopback):
                     f"rdl: 1\ngraph: {self._name}\nlayer: underlay\nnodes:\n"
                     f"  {self._name}: {{type: /node/host/pip, cpu: 4096, memory: 8TiB}}\n"
                 )
+            case "negotiation.describe":
+                return {"role": "pip", "name": self._name, "api": 1, "rdl": 1, "capabilities": []}
             case "negotiation.request":
                 known = f"{self._name}-{args[0]}"
                 self._offers[known] = {
@@ -258,6 +263,7 @@ def vnp(folder: Path, count: int, seconds: float = 0.0) -> Machine:
         "operators": [OPERATOR.name],
         "api": {"listen": "127.0.0.1:0"},
         "store": {"url": Files().url(folder, "vnp")},
+        "quota": QUOTA,
         "pip": [{"name": n, "url": f"http://{n}/RPC2"} for n in names],
     }
     peers: dict[str, Loopback] = {f"http://{n}/RPC2": Provider(n, seconds) for n in names}
@@ -273,11 +279,11 @@ def solver(machine: Machine) -> Solver:
 @contextlib.contextmanager
 def dealing(machine: Machine) -> Iterator[None]:
     """Places are dealt out in turn meanwhile."""
-    solver(machine).dealing = True
+    before, solver(machine).dealing = solver(machine).dealing, True
     try:
         yield
     finally:
-        solver(machine).dealing = False
+        solver(machine).dealing = before
 
 
 def embed(machine: Machine, name: str, graph: str = PAIR, caller: Caller = TENANT) -> str:

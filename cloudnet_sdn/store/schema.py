@@ -206,6 +206,9 @@ totals = sa.Table(
     sa.Column("holder", sa.String(NAME), primary_key=True),
     sa.Column("resource", sa.String(64), primary_key=True),
     sa.Column("amount", sa.BigInteger, nullable=False),
+    # The revision that its last change made: who has read an earlier one reads the rest alone.
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Index(None, "revision"),
     **EXACT,
 )
 

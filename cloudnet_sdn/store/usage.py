@@ -12,6 +12,7 @@ request costs doesn't depend on how many there are.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -69,15 +70,50 @@ def put(
     _move(conn, before, _most(conn, [cloudnet]))
 
 
-def in_use(conn: sa.Connection, *, without: str = "") -> Totals:
-    """What is taken; `without` names a CloudNet whose use counts as free."""
-    rows = conn.execute(sa.select(totals.c.holder, totals.c.resource, totals.c.amount))
-    found = {(holder, resource): amount for holder, resource, amount in rows}
-    for key, amount in _most(conn, [without] if without else []).items():
-        found[key] -= amount
-    hosts = frozenset(h for (h, r), amount in found.items() if r == VNODES and amount)
-    amounts = {k: _plain(a, _scale(k[1])) for k, a in found.items() if a and k[1] != VNODES}
-    return Totals(amounts, hosts)
+class Tally:
+    """What all take together, as a process has last read it: it reads what has changed since."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._revision = -1
+        self._whole: dict[Key, int] = {}
+        self._amounts: dict[Key, Fraction | int] = {}
+        self._hosts: set[str] = set()
+
+    def in_use(self, conn: sa.Connection, *, without: str = "") -> Totals:
+        """What is taken now, or a moment later.
+
+        Args:
+            conn: a transaction that has changed nothing of it.
+            without: a CloudNet whose use counts as free.
+        """
+        with self._lock:
+            # First: what is newer than this is read once more the next time.
+            revision = substrate.revision(conn)
+            query = sa.select(totals.c.holder, totals.c.resource, totals.c.amount)
+            for holder, resource, amount in conn.execute(
+                query.where(totals.c.revision > self._revision)
+            ):
+                self._note((holder, resource), int(amount))
+            self._revision = max(self._revision, revision)
+            whole, amounts, hosts = self._whole, dict(self._amounts), set(self._hosts)
+            for key, amount in _most(conn, [without] if without else []).items():
+                _put(amounts, hosts, key, whole.get(key, 0) - amount)
+        return Totals(amounts, frozenset(hosts))
+
+    def _note(self, key: Key, amount: int) -> None:
+        self._whole[key] = amount
+        _put(self._amounts, self._hosts, key, amount)
+
+
+def _put(amounts: dict[Key, Fraction | int], hosts: set[str], key: Key, amount: int) -> None:
+    holder, resource = key
+    if resource == VNODES:
+        (hosts.add if amount > 0 else hosts.discard)(holder)
+    elif amount > 0:
+        amounts[key] = _plain(amount, _scale(resource))
+    else:
+        amounts.pop(key, None)
 
 
 def added_up(conn: sa.Connection) -> dict[Key, int]:
@@ -87,7 +123,8 @@ def added_up(conn: sa.Connection) -> dict[Key, int]:
 
 def kept(conn: sa.Connection) -> dict[Key, int]:
     """What is taken as it is kept, in the units of the store."""
-    return {(row.holder, row.resource): int(row.amount) for row in conn.execute(sa.select(totals))}
+    rows = conn.execute(sa.select(totals).where(totals.c.amount > 0))
+    return {(row.holder, row.resource): int(row.amount) for row in rows}
 
 
 def _most(conn: sa.Connection, several: Iterable[str]) -> dict[Key, int]:
@@ -109,7 +146,8 @@ def _move(conn: sa.Connection, before: Mapping[Key, int], after: Mapping[Key, in
     keys = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
     if not keys:
         return
-    substrate.lock(conn)  # two that are at this at once would count from the same amounts
+    # Two that are at this at once would count from the same amounts.
+    revision = substrate.lock(conn) + 1
     holders = sorted({holder for holder, _ in keys})
     known: dict[Key, int] = {}
     for first in range(0, len(holders), _AT_ONCE):
@@ -118,19 +156,20 @@ def _move(conn: sa.Connection, before: Mapping[Key, int], after: Mapping[Key, in
         known |= {(row.holder, row.resource): int(row.amount) for row in conn.execute(query)}
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
-    gone: list[dict[str, Any]] = []
     for key in keys:
+        holder, resource = key
         amount = known.get(key, 0) + after.get(key, 0) - before.get(key, 0)
-        row = {"of": key[0], "what": key[1], "amount": amount}
-        (gone if amount <= 0 else changed if key in known else new).append(row)
-    of = sa.and_(totals.c.holder == sa.bindparam("of"), totals.c.resource == sa.bindparam("what"))
+        if key in known:
+            changed.append({"of": holder, "what": resource, "amount": amount})
+        else:
+            new.append({"holder": holder, "resource": resource, "amount": amount})
     if new:
-        rows = [{"holder": r["of"], "resource": r["what"], "amount": r["amount"]} for r in new]
-        conn.execute(totals.insert(), rows)
+        conn.execute(totals.insert(), [{**row, "revision": revision} for row in new])
     if changed:
-        conn.execute(totals.update().where(of).values(amount=sa.bindparam("amount")), changed)
-    if gone:
-        conn.execute(totals.delete().where(of), [{k: r[k] for k in ("of", "what")} for r in gone])
+        # What comes to nothing stays as a 0: who has read it before has to see that.
+        this = (totals.c.holder == sa.bindparam("of"), totals.c.resource == sa.bindparam("what"))
+        values = {"amount": sa.bindparam("amount"), "revision": revision}
+        conn.execute(totals.update().where(*this).values(**values), changed)
 
 
 def shares(conn: sa.Connection) -> dict[Key, tuple[Fraction | int, Fraction | int]]:

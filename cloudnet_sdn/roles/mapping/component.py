@@ -92,6 +92,7 @@ class Mapping:
         self._settings = settings
         self.health = Health(clock)
         self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="recheck")
+        self._tally = usage.Tally()
         self._running: dict[str, bool] = {}
         self._base: tuple[str, Graph] | None = None
 
@@ -117,7 +118,7 @@ class Mapping:
             base = self.base(conn)
             drained = substrate.all_drained(conn)
             # A broker's providers tell what they have left, and whether they are there.
-            used = usage.Totals() if self._is_broker else usage.in_use(conn, without=without)
+            used = usage.Totals() if self._is_broker else self._tally.in_use(conn, without=without)
         whole, away = self.synchronised(base)
         if self._is_broker:
             whole = freed(whole, standing)
@@ -324,7 +325,7 @@ class Mapping:
         """Whether the mapping no longer fits, in the transaction that would reserve it."""
         if substrate.lock(conn) == view.revision or self._is_broker:
             return False
-        used = usage.in_use(conn, without=without)
+        used = self._tally.in_use(conn, without=without)
         now = replace(
             problem,
             substrate=self.base(conn),

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from cloudnet_sdn.store import usage
+from cloudnet_sdn.store import substrate, usage
 from cloudnet_sdn.store.engine import Store, create_engine
 from cloudnet_sdn.store.upgrade import upgrade_engine
 
@@ -53,7 +53,7 @@ def test_totals_are_the_sums_of_the_greatest_rounds(store, steps):
                     amount = max(t.get(key, 0) for t in rounds.values())
                     if cloudnet != without and amount:
                         wanted[key] = wanted.get(key, 0) + amount
-            found = usage.in_use(conn, without=without)
+            found = usage.Tally().in_use(conn, without=without)
             hosts = {holder for holder, what in wanted if what == usage.VNODES}
             assert found.amounts == {k: v for k, v in wanted.items() if k[1] != usage.VNODES}
             assert found.hosts == hosts
@@ -62,7 +62,29 @@ def test_totals_are_the_sums_of_the_greatest_rounds(store, steps):
         assert usage.kept(conn) == {}
 
 
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_who_has_read_before_sees_what_has_changed_since(store, steps):
+    tally = usage.Tally()
+    for cloudnet, round_, takes in steps:
+        with store.write() as conn:
+            if takes is None:
+                usage.free(conn, cloudnet, but=[round_])
+            else:
+                usage.put(conn, cloudnet, round_, takes)
+            substrate.bump(conn)
+        with store.read() as conn:
+            for without in ("", "a"):
+                anew = usage.Tally().in_use(conn, without=without)
+                assert tally.in_use(conn, without=without) == anew
+    with store.write() as conn:
+        for cloudnet in "abc":
+            usage.free(conn, cloudnet)
+    with store.read() as conn:
+        assert tally.in_use(conn) == usage.Totals()
+
+
 def test_amounts_finer_than_is_kept_are_rounded_up(store):
     with store.write() as conn:
         usage.put(conn, "a", 1, {("sn1", "cpu"): Fraction(1, 3)})
-        assert usage.in_use(conn).amounts == {("sn1", "cpu"): Fraction(333_334, 1_000_000)}
+        assert usage.Tally().in_use(conn).amounts == {("sn1", "cpu"): Fraction(333_334, 1_000_000)}
