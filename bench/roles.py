@@ -184,7 +184,7 @@ def release(machines: Machines, options: argparse.Namespace) -> None:
     alone: list[float] = []
     meanwhile: list[float] = []
     other = Asking(machine, OTHER)
-    for number in range(max(2, options.tries // 8)):
+    for number in range(max(3, options.tries // 5)):
         for count, figures in seconds.items():
             name = f"ring{count}-{number}"
             with dealing(machine):

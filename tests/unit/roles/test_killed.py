@@ -14,7 +14,7 @@ from fakes.scenarios import EVERY, name_of
 
 _STRIDE = {False: 17, True: 61}
 """One point of so many is tried, at a PIP and at a VNP."""
-_LEAST = 20
+_LEAST = 15
 """Points that each scenario has at least: fewer would mean that they are no longer counted."""
 
 
