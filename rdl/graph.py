@@ -164,11 +164,19 @@ class Graph:
 
     def nodes(self) -> Iterator[Element]:
         """The nodes, in document order."""
-        return (e for e in self.elements.values() if e.is_node)
+        return iter(self._nodes)
 
     def links(self) -> Iterator[Element]:
         """The links, in document order."""
-        return (e for e in self.elements.values() if e.is_link)
+        return iter(self._links)
+
+    @cached_property
+    def _nodes(self) -> tuple[Element, ...]:
+        return tuple(e for e in self.elements.values() if e.is_node)
+
+    @cached_property
+    def _links(self) -> tuple[Element, ...]:
+        return tuple(e for e in self.elements.values() if e.is_link)
 
     @cached_property
     def peer(self) -> Mapping[str, str]:

@@ -142,6 +142,13 @@ def of_owner(conn: sa.Connection, owner: str) -> list[Cloudnet]:
     return [_cloudnet(row) for row in conn.execute(query.order_by(cloudnets.c.created))]
 
 
+def number_of(conn: sa.Connection, owner: str) -> int:
+    """How many live ones `owner` has."""
+    live = cloudnets.c.state.in_([s.value for s in LIVE])
+    query = sa.select(sa.func.count()).where(live, cloudnets.c.owner == owner)
+    return int(conn.scalar(query) or 0)
+
+
 def in_state(conn: sa.Connection, state: CloudnetState) -> list[Cloudnet]:
     """All in `state`."""
     rows = conn.execute(sa.select(cloudnets).where(cloudnets.c.state == state.value))

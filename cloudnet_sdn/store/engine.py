@@ -20,6 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloudnet_sdn.store.contention import Contended, StoreAway, meaning_of
+from cloudnet_sdn.store.turns import Turns
 from cloudnet_sdn.wire.configuration import folder_trouble
 
 log = logging.getLogger(__name__)
@@ -184,7 +185,7 @@ class Store:
         self.shared = not sqlite
         self.worker = secrets.token_hex(8)
         self._turn: contextlib.AbstractContextManager[object] = (
-            threading.Lock() if sqlite else contextlib.nullcontext()
+            Turns() if sqlite else contextlib.nullcontext()
         )
 
     @contextlib.contextmanager

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from cloudnet_sdn.model.states import LIVE, SETTLED, CloudnetState, OfferState
-from cloudnet_sdn.store import owners
-from cloudnet_sdn.store.schema import audit, cloudnets, graphs, history, offers, tags, tasks, usage
+from cloudnet_sdn.store import owners, usage
+from cloudnet_sdn.store.schema import audit, cloudnets, graphs, history, offers, tags, tasks
 
 _OVER = (CloudnetState.RELEASED, CloudnetState.FAILED)
 _IN_VAIN = (OfferState.REFUSED, OfferState.FAILED, OfferState.EXPIRED, OfferState.CANCELLED)
@@ -59,7 +59,8 @@ def drop_cloudnets(conn: sa.Connection, before: dt.datetime, limit: int) -> int:
     )
     ids = list(conn.scalars(query))
     _drop_offers(conn, offers.c.cloudnet.in_(ids))
-    for table in (history, usage, tags):
+    usage.forget(conn, ids)
+    for table in (history, tags):
         conn.execute(table.delete().where(table.c.cloudnet.in_(ids)))
     conn.execute(cloudnets.delete().where(cloudnets.c.id.in_(ids)))
     return len(ids)

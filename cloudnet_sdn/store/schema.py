@@ -198,6 +198,20 @@ usage = sa.Table(
     **EXACT,
 )
 
+totals = sa.Table(
+    "totals",
+    metadata,
+    # What all CloudNets together take of a holder, in the units of `usage`; changed along with it,
+    # so that nobody has to add all of them up.
+    sa.Column("holder", sa.String(NAME), primary_key=True),
+    sa.Column("resource", sa.String(64), primary_key=True),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    # The revision that its last change made: who has read an earlier one reads the rest alone.
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Index(None, "revision"),
+    **EXACT,
+)
+
 drained = sa.Table(
     "drained",
     metadata,

@@ -47,6 +47,12 @@ def newest(conn: sa.Connection, source: Source | None = None, *, but: str = "") 
     return None if row is None else Loaded(row.revision, row.graph, row.digest)
 
 
+def newest_digest(conn: sa.Connection) -> str | None:
+    """What tells the substrate loaded last from others, None before the first load."""
+    query = sa.select(substrate.c.digest).order_by(substrate.c.revision.desc())
+    return conn.scalar(query.limit(1))
+
+
 def load(conn: sa.Connection, graph: str, now: dt.datetime, *, source: Source) -> int:
     """Put `graph` in force; answers its revision."""
     last = newest(conn)

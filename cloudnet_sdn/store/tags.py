@@ -14,6 +14,9 @@ from cloudnet_sdn.store.schema import tags
 Taken = Mapping[str, frozenset[int]]
 """The tags in use, by place."""
 
+_AT_ONCE = 500
+"""Few enough for every database."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Reservation:
@@ -65,15 +68,27 @@ def users(conn: sa.Connection, places: Collection[str]) -> frozenset[CloudnetId]
     """The CloudNets with a tag at one of these, also of what is yet to be removed."""
     found: set[str] = set()
     every = sorted(places)
-    for first in range(0, len(every), 500):
-        some = every[first : first + 500]
+    for first in range(0, len(every), _AT_ONCE):
+        some = every[first : first + _AT_ONCE]
         found.update(conn.scalars(sa.select(tags.c.cloudnet).where(tags.c.link.in_(some))))
     return frozenset(map(CloudnetId, found))
 
 
-def taken(conn: sa.Connection) -> Taken:
-    """The tags in use, by place."""
+def taken(conn: sa.Connection, places: Iterable[str] | None = None) -> Taken:
+    """The tags in use by place: at some places, or all there are."""
+    query = sa.select(tags.c.link, tags.c.tag)
+    if places is None:
+        return _by_place(conn.execute(query))
+    every = sorted(set(places))
+    found: dict[str, frozenset[int]] = {}
+    for first in range(0, len(every), _AT_ONCE):
+        some = every[first : first + _AT_ONCE]
+        found |= _by_place(conn.execute(query.where(tags.c.link.in_(some))))
+    return found
+
+
+def _by_place(rows: Iterable[sa.Row[tuple[object, ...]]]) -> dict[str, frozenset[int]]:
     found: dict[str, set[int]] = {}
-    for row in conn.execute(sa.select(tags.c.link, tags.c.tag)):
+    for row in rows:
         found.setdefault(row.link, set()).add(row.tag)
     return {place: frozenset(numbers) for place, numbers in found.items()}

@@ -198,15 +198,16 @@ def current(conn: sa.Connection, cloudnet: str) -> list[Entry]:
     return [] if offer is None else of_offer(conn, offer)
 
 
-def in_force(conn: sa.Connection, several: Iterable[str]) -> dict[str, list[Entry]]:
-    """The tasks of offers that are in force, by offer."""
+def in_force(conn: sa.Connection, several: Mapping[str, str]) -> dict[str, list[Entry]]:
+    """The tasks of the offers that are in force, by CloudNet; told as CloudNet to offer."""
     found: dict[str, list[Entry]] = {}
     for some in _batches(several):
         query = sa.select(tasks).where(
-            tasks.c.offer.in_(some), tasks.c.wanted != Wanted.ABSENT.value
+            tasks.c.cloudnet.in_(some), tasks.c.wanted != Wanted.ABSENT.value
         )
         for row in conn.execute(query.order_by(tasks.c.id)):
-            found.setdefault(row.offer, []).append(_entry(row))
+            if row.offer == several[row.cloudnet]:
+                found.setdefault(row.cloudnet, []).append(_entry(row))
     return found
 
 
@@ -519,7 +520,7 @@ def rest(conn: sa.Connection, task: int) -> None:
 
 def _written(conn: sa.Connection, entry: Entry) -> Entry:
     """Write down how a task stands, and whether there is something left to do."""
-    written = replace(entry, attempts=0, open=_is_open(entry))
+    left = _is_open(entry)
     conn.execute(
         tasks.update()
         .where(tasks.c.id == entry.id)
@@ -529,10 +530,10 @@ def _written(conn: sa.Connection, entry: Entry) -> Entry:
             powered=dict(entry.powered),
             problem=entry.problem,
             attempts=0,
-            open=written.open,
+            open=left,
         )
     )
-    return written
+    return replace(entry, attempts=0, open=left)
 
 
 def _is_open(entry: Entry) -> bool:

@@ -192,7 +192,9 @@ def _amounts(machine: Machine, ones: list[Standing]) -> Iterator[str]:
     with machine.role.store.read() as conn:
         query = sa.select(usage_rows.c.cloudnet, usage_rows.c.round).distinct()
         there = [tuple(row) for row in conn.execute(query)]
-        totals = usage.totals(conn)
+        totals = usage.Tally().in_use(conn)
+        added_up, kept = usage.added_up(conn), usage.kept(conn)
+    yield from _differ("totals", kept.items(), added_up.items())
     yield from _differ("rounds in usage", there, rounds)
     wanted: dict[usage.Key, Fraction] = {}
     for mine in most.values():

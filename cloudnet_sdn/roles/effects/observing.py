@@ -144,9 +144,9 @@ class Observer:
 
 def _entries(conn: sa.Connection, several: Sequence[Cloudnet]) -> dict[str, list[Entry]]:
     """The tasks of each, of those that stand with one question."""
-    standing = tasks.in_force(conn, [c.offer for c in several if c.offer])
+    standing = tasks.in_force(conn, {c.id: c.offer for c in several if c.offer})
     return {
-        c.id: standing.get(c.offer, []) if c.offer else tasks.current(conn, c.id)
+        c.id: standing.get(c.id, []) if c.offer else tasks.current(conn, c.id)
         for c in several
         if c.live
     }

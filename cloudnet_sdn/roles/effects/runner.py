@@ -44,6 +44,7 @@ from cloudnet_sdn.store import cloudnets, generations, offers, substrate, tasks,
 from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.tasks import Entry
+from cloudnet_sdn.store.turns import unawaited
 from cloudnet_sdn.wire.faults import TimedOut
 from mip.problem.statement import Code, Reason
 from rdl.graph import Element
@@ -55,6 +56,8 @@ _TRIES = 2
 _FIRST_PAUSE_S = 0.5
 _WIDTH = 16
 """Tasks of one shell or provider that are worked on at a time."""
+_REMOVALS = 64
+"""Tasks that are removed at a time while nobody waits for it."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,10 @@ class Effects:
         self._lanes: Lanes[Entry | None] = Lanes(
             width=_WIDTH, name="effect", together=self._ask_together
         )
+        # Of their own: a large CloudNet that is given back would take up all the threads.
+        self._removals: Lanes[Entry | None] = Lanes(
+            width=_WIDTH, name="removal", threads=_REMOVALS, together=self._ask_together
+        )
         self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="withdrawal")
         self._running: dict[int, Coming] = {}
         self._lock = threading.Lock()
@@ -104,6 +111,7 @@ class Effects:
     def close(self) -> None:
         """Take nothing more on; what runs ends by itself."""
         self._lanes.close()
+        self._removals.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     # -- planning
@@ -183,7 +191,7 @@ class Effects:
             if not entries:
                 return True
             self._withdraw(entries)
-            futures = [self.dispatch(e) for e in entries]
+            futures = [self.dispatch(e, awaited=True) for e in entries]
             left = deadline - time.monotonic()
             concurrent.futures.wait(futures, timeout=max(0.0, left))
             if all(map(_is_settled, futures)):
@@ -225,11 +233,16 @@ class Effects:
         except (Transient, Refused) as exc:
             log.info("not withdrawn key=%s target=%s: %s", entry.key, entry.task.target, exc)
 
-    def dispatch(self, entry: Entry) -> Coming:
-        """Work on a task in its shell's lane; the one that is at it already, if any."""
+    def dispatch(self, entry: Entry, *, awaited: bool = False) -> Coming:
+        """Work on a task in its shell's lane; the one that is at it already, if any.
+
+        What is to be removed and isn't `awaited` gives way to all else.
+        """
         task = entry.id
+        yields = entry.wanted is Wanted.ABSENT and not awaited
+        lanes = self._removals if yields else self._lanes
         job: Job[Entry | None] = Job(
-            lambda: self._brought_about(task),
+            lambda: self._brought_about(task, yields=yields),
             lambda: self._turned_back(task),
             joins=self._batches.joins(entry),
             subject=task,
@@ -238,7 +251,7 @@ class Effects:
             running = self._running.get(task)
             if running is not None and not running.done():
                 return running
-            future = self._lanes.submit((entry.task.plugin, entry.task.target), job)
+            future = lanes.submit((entry.task.plugin, entry.task.target), job)
             self._running[task] = future
         # Outside the lock: a future that is done already calls back at once, on this thread.
         future.add_done_callback(lambda _: self._forget(task, future))
@@ -253,13 +266,14 @@ class Effects:
         """Do what there is to do about a task, until it is done or has to wait; how it stands."""
         return self._brought_about(task)[0]
 
-    def _brought_about(self, task: int) -> tuple[Entry | None, bool]:
+    def _brought_about(self, task: int, *, yields: bool = False) -> tuple[Entry | None, bool]:
         """As `bring_about`; and whether its shell took too long to answer."""
-        try:
-            entry, ours = self._claimed(task)
-            return self._worked_out(task, entry) if ours else (entry, False)
-        finally:
-            self._batches.drop(task)
+        with unawaited() if yields else contextlib.nullcontext():
+            try:
+                entry, ours = self._claimed(task)
+                return self._worked_out(task, entry) if ours else (entry, False)
+            finally:
+                self._batches.drop(task)
 
     def _worked_out(self, task: int, entry: Entry | None) -> tuple[Entry | None, bool]:
         """As `_brought_about`, of a task that is this process's until then."""

@@ -35,7 +35,7 @@ from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.mapping import agreement, federation, places, stubs
 from cloudnet_sdn.roles.mapping.health import BROKEN, Health
 from cloudnet_sdn.roles.mapping.standing import Standing, freed
-from cloudnet_sdn.store import offers, substrate, tags, usage
+from cloudnet_sdn.store import offers, substrate, usage
 from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.wire.faults import Conflict
@@ -68,7 +68,6 @@ class View:
         used: what is taken of it; nothing where the substrate tells what is left.
         unavailable: elements that may carry nothing new.
         down: those of them that carry nothing at all.
-        taken: tags in use by place.
         revision: the store's, to see later whether anything moved.
         away: providers that couldn't be asked.
     """
@@ -76,7 +75,6 @@ class View:
     substrate: Graph
     used: usage.Totals
     unavailable: frozenset[str]
-    taken: tags.Taken
     revision: int
     away: tuple[Reason, ...] = ()
     down: frozenset[str] = frozenset()
@@ -95,6 +93,9 @@ class Mapping:
         self._settings = settings
         self.health = Health(clock)
         self._pool = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="recheck")
+        self._tally = usage.Tally()
+        self._running: dict[str, bool] = {}
+        self._base: tuple[str, Graph] | None = None
 
     def close(self) -> None:
         """Ask nobody any more."""
@@ -117,28 +118,32 @@ class Mapping:
             revision = substrate.revision(conn)
             base = self.base(conn)
             drained = substrate.all_drained(conn)
-            taken = tags.taken(conn)
             # A broker's providers tell what they have left, and whether they are there.
-            used = usage.Totals() if self._is_broker else usage.totals(conn, without=without)
+            used = usage.Totals() if self._is_broker else self._tally.in_use(conn, without=without)
         whole, away = self.synchronised(base)
         if self._is_broker:
             whole = freed(whole, standing)
-            return View(whole, used, drained, taken, revision, away)
+            return View(whole, used, drained, revision, away)
         down = self._still_away() | self._down(base)
-        return View(whole, used, drained | down, taken, revision, away, down)
+        return View(whole, used, drained | down, revision, away, down)
 
     def _still_away(self) -> frozenset[str]:
-        """The shells that were away and are so now: one that is back is used at once."""
-        asked = {}
+        """The shells that were away and are so now: one that is back is used at once.
+
+        One that hangs is used once the reconciler has had an answer: each request would wait.
+        """
+        asked, hang = {}, set()
         for name, target in self.health.all_away():
             plugin = self._registry.get(name)
-            if isinstance(plugin, Inventory):
+            if self.health.hangs(name, target):
+                hang.add(target)
+            elif isinstance(plugin, Inventory):
                 asked[self._pool.submit(plugin.inventory, target)] = target
         concurrent.futures.wait(asked, timeout=_RECHECK_S)
         back = {t for f, t in asked.items() if f.done() and not f.exception()}
         for future in asked:
             future.cancel()
-        return frozenset(asked.values()) - back
+        return frozenset(asked.values()) - back | hang
 
     def _down(self, base: Graph) -> frozenset[str]:
         """What is seen not to carry. A shell that can't say is found out when it is called."""
@@ -171,18 +176,25 @@ class Mapping:
         """The substrate as configured or loaded, before anybody is asked."""
         if self._is_broker:
             return federation.skeleton(self._settings)
+        digest = substrate.newest_digest(conn)
+        known = self._base
+        if known is not None and known[0] == digest:
+            return known[1]  # the text may be a megabyte, and each request asks
         loaded = substrate.newest(conn)
         if loaded is None:
             raise Conflict("no substrate has been loaded yet")
-        return documents.graph(loaded.graph)
+        graph = documents.graph(loaded.graph)
+        self._base = loaded.digest, graph
+        return graph
 
     def synchronised(self, base: Graph) -> tuple[Graph, tuple[Reason, ...]]:
         """The substrate with what those who must be asked say, all at once and in bounded time."""
-        asked: list[tuple[Element, Synchronised]] = []
-        for element in base.nodes():
-            plugin = self._registry.for_type(element.type)
+        known: dict[str, Synchronised] = {}
+        for type_ in {e.type for e in base.nodes()}:
+            plugin = self._registry.for_type(type_)
             if isinstance(plugin, Synchronised):
-                asked.append((element, plugin))
+                known[type_] = plugin
+        asked = [(e, known[e.type]) for e in base.nodes() if e.type in known]
         if not asked:
             return base, ()
         answers: dict[str, Element] = {}
@@ -266,7 +278,12 @@ class Mapping:
         return frozenset(e.id for e in graph.nodes()) if self._is_broker else frozenset()
 
     def _runs_vnodes(self, element: Element) -> bool:
-        return isinstance(self._registry.for_type(element.type), NodePlugin)
+        known = self._running.get(element.type)
+        if known is None:
+            plugin = self._registry.for_type(element.type)
+            # Of a protocol with many methods this is slow, and there may be thousands of hosts.
+            known = self._running[element.type] = isinstance(plugin, NodePlugin)
+        return known
 
     def attending(self, offer: OfferId) -> AbstractContextManager[None]:
         """For the time that an offer is worked on: `interrupt` counts from its beginning."""
@@ -325,7 +342,7 @@ class Mapping:
         """Whether the mapping no longer fits, in the transaction that would reserve it."""
         if substrate.lock(conn) == view.revision or self._is_broker:
             return False
-        used = usage.totals(conn, without=without)
+        used = self._tally.in_use(conn, without=without)
         now = replace(
             problem,
             substrate=self.base(conn),

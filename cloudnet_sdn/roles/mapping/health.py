@@ -21,11 +21,13 @@ class Health:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._away: dict[tuple[str, str], dt.datetime] = {}
+        self._hangs: set[tuple[str, str]] = set()
         self._down: dict[str, dict[str, dt.datetime]] = {}
         self._ailing: dict[tuple[str, str], dict[int, dt.datetime]] = {}
 
-    def away(self, plugin: str, target: str) -> bool:
-        """Note that it doesn't answer; whether that is news."""
+    def away(self, plugin: str, target: str, *, hangs: bool = False) -> bool:
+        """Note that it doesn't answer, or not in time (`hangs`); whether that is news."""
+        (self._hangs.add if hangs else self._hangs.discard)((plugin, target))
         # Nobody sees them now: their time begins anew.
         self._down.pop(plugin, None)
         self._ailing.pop((plugin, target), None)
@@ -36,11 +38,16 @@ class Health:
 
     def back(self, plugin: str, target: str) -> bool:
         """Note that it answers; whether that is news."""
+        self._hangs.discard((plugin, target))
         return self._away.pop((plugin, target), None) is not None
 
     def all_away(self) -> frozenset[tuple[str, str]]:
         """Who was away when last asked, as (plugin, target)."""
         return frozenset(self._away)
+
+    def hangs(self, plugin: str, target: str) -> bool:
+        """Whether it took too long when last asked, so that nobody should wait for it."""
+        return (plugin, target) in self._hangs
 
     def away_since(self, when: dt.datetime) -> frozenset[tuple[str, str]]:
         """Who has been away since then or longer."""

@@ -81,7 +81,7 @@ class Quotas:
 
     def _check_number(self, conn: sa.Connection, owner: str) -> None:
         most = self._quota.cloudnets
-        if most and len(cloudnets.of_owner(conn, owner)) >= most:
+        if most and cloudnets.number_of(conn, owner) >= most:
             raise Busy(f"you may have {most} CloudNets at a time", _WAIT_S)
 
     def _over(self, conn: sa.Connection, offer: Offer, name: str, asks: Asks) -> Iterator[Reason]:

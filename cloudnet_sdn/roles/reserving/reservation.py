@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -231,7 +232,8 @@ class Reservations:
         Raises:
             Refused: there is none for one of them.
         """
-        taken = {place: set(numbers) for place, numbers in tags.taken(conn).items()}
+        places = {place for one in routes for stretch in one.stretches for place in stretch}
+        taken = {place: set(numbers) for place, numbers in tags.taken(conn, places).items()}
         for place, tag in shunned:
             taken.setdefault(place, set()).add(tag)
         own: dict[str, dict[str, int]] = {}
@@ -247,5 +249,10 @@ class Reservations:
     def _allowed(self, ul: Graph, place: str) -> Sequence[int]:
         if self._settings.kind is RoleKind.VNP:
             return federation.tags_of(ul.elements[place])
+        return self._span
+
+    @cached_property
+    def _span(self) -> Sequence[int]:
+        """The tags of a PIP's own."""
         span = self._settings.vlans
         return [t for t in range(max(2, span.min), min(4094, span.max) + 1) if span.allowed(t)]

@@ -37,6 +37,7 @@ from cloudnet_sdn.store import cloudnets, offers, substrate, tasks, workers
 from cloudnet_sdn.store.contention import StoreAway, repeatable
 from cloudnet_sdn.store.engine import Store
 from cloudnet_sdn.store.tasks import Entry
+from cloudnet_sdn.wire.faults import TimedOut
 
 log = logging.getLogger(__name__)
 
@@ -246,7 +247,8 @@ class Reconciler:
         try:
             self._mend(name, plugin, target)
         except (Transient, Refused) as exc:
-            if self._mapping.health.away(name, target):
+            hangs = isinstance(exc.__cause__, TimedOut)
+            if self._mapping.health.away(name, target, hangs=hangs):
                 log.warning("away plugin=%s target=%s: %s", name, target, exc)
                 self._moved(target)
         except Exception:

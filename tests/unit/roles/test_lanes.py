@@ -86,6 +86,37 @@ def test_a_hung_host_of_one_tenant_costs_another_nothing(pip):
     assert len(wire.calls) == calls
 
 
+def test_a_host_that_hung_carries_again_once_it_has_answered_a_comparison(pip):
+    pip.call("operator.drain", "sn2", caller=OPERATOR)
+    wire = pip.peers["http://berlin.sn1/RPC2"]
+    answering = wire.call
+    wire.call = too_late
+    compare(pip)
+    wire.call = answering
+    assert request(pip, ONE)["state"] == "refused"
+    compare(pip)
+    assert request(pip, ONE, "r2")["state"] == "held"
+
+
+def too_late(method: str, *args: object, timeout_s: float | None = None) -> object:
+    """A shell whose time to answer is over."""
+    raise TimedOut(f"{method}{args} took too long ({timeout_s} s)")
+
+
+def compare(pip):
+    pip.role.reconciler.tick()
+    pip.role.reconciler.wait_for_inventory()
+
+
+def test_what_nobody_waits_for_is_removed_all_the_same(pip):
+    offer = request(pip, MANY)
+    pip.call("negotiation.confirm", offer["offer"])
+    pip.call("negotiation.release", "many")
+    pip.settle()
+    assert pip.site.empty()
+    assert pip.call("negotiation.status", offer["cloudnet"])["state"] == "released"
+
+
 def hung(pip):
     """A shell that accepts calls and doesn't answer in time."""
     ended = threading.Event()

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from cloudnet_sdn.model.states import CloudnetState, OfferState
-from cloudnet_sdn.store import cloudnets, keeping, offers, owners
+from cloudnet_sdn.store import cloudnets, keeping, offers, owners, tags, tasks, usage
 from cloudnet_sdn.store.engine import Store, create_engine
 from cloudnet_sdn.store.schema import cloudnets as CLOUDNETS
 from cloudnet_sdn.store.schema import offers as OFFERS
@@ -22,6 +22,10 @@ _NOTHING = ("SCAN CONSTANT ROW", "SCAN (")
 """What stands for no rows at all."""
 QUESTIONS: dict[str, Callable[[sa.Connection], object]] = {
     "named": lambda c: cloudnets.named(c, OWNER, "n5"),
+    "number_of": lambda c: cloudnets.number_of(c, OWNER),
+    "in_force": lambda c: tasks.in_force(c, {"old5": "o5"}),
+    "taken": lambda c: tags.taken(c, ["a", "b"]),
+    "in_use": lambda c: usage.free(c, "old5"),
     "of_owner": lambda c: cloudnets.of_owner(c, OWNER),
     "leases_ended": lambda c: cloudnets.leases_ended(c, NOW),
     "releasing": lambda c: cloudnets.in_state(c, CloudnetState.RELEASING),

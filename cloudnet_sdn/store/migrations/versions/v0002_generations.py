@@ -104,6 +104,16 @@ def _add_tables() -> None:
     )
     op.create_index(op.f("ix_usage_holder"), "usage", ["holder"])
     op.create_table(
+        "totals",
+        sa.Column("holder", sa.String(255), nullable=False),
+        sa.Column("resource", sa.String(64), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("holder", "resource", name=op.f("pk_totals")),
+        **_EXACT,
+    )
+    op.create_index(op.f("ix_totals_revision"), "totals", ["revision"])
+    op.create_table(
         "identity",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("role", sa.String(255), nullable=False),
