@@ -19,14 +19,15 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
 
 from fakes.databases import Files  # noqa: E402
 from fakes.loopback import Loopback  # noqa: E402
-from fakes.shells import FakeAgent, FakeController  # noqa: E402
-from fakes.world import DirectMapper, FakeClock, Machine, request  # noqa: E402
+from fakes.shells import FakeAgent, FakeController, claims  # noqa: E402
+from fakes.world import DirectMapper, FakeClock, Machine, request, switch_ports  # noqa: E402
 
 from cloudnet_sdn.model.settings import parse  # noqa: E402
 from cloudnet_sdn.wire.faults import NotFound  # noqa: E402
 from cloudnet_sdn.wire.identity import Caller, Kind  # noqa: E402
 from mip.problem.statement import Options, Problem, Result, Status  # noqa: E402
-from ryu_apps.spec import VLinkSpec, parse_id, parse_spec  # noqa: E402
+from rdl.language.load import load_graph  # noqa: E402
+from ryu_apps.spec import parse_id, parse_spec  # noqa: E402
 
 PAIR = """\
 rdl: 1
@@ -103,7 +104,7 @@ class Controller(FakeController):
         """See `FakeController.put`."""
         spec, vlink = parse_spec(raw), parse_id(name)
         self.delete(vlink)
-        for claim in _claims(spec):
+        for claim in claims(spec):
             if self.users.setdefault(claim, vlink) != vlink:
                 raise AssertionError(f"{claim} is in use by {self.users[claim]}")
         self.vlinks[vlink] = spec
@@ -112,14 +113,9 @@ class Controller(FakeController):
     def delete(self, name: str) -> dict[str, Any]:
         """See `FakeController.delete`."""
         if name in self.vlinks:
-            for claim in _claims(self.vlinks[name]):
+            for claim in claims(self.vlinks[name]):
                 self.users.pop(claim, None)
         return super().delete(name)
-
-
-def _claims(spec: VLinkSpec) -> Iterator[tuple[str, Any, int]]:
-    yield from ((e.dpid, e.port, e.vlan) for e in spec.ends)
-    yield from ((h.dpid, h.out_port, h.vlan) for h in spec.hops)
 
 
 class Solver(DirectMapper):
@@ -182,9 +178,7 @@ def pip(folder: Path, hosts: int) -> Machine:
     role = Caller(Kind.ROLE, "berlin")
     names = [f"h{i}" for i in range(hosts)]
     peers = {f"http://{n}/RPC2": Loopback(FakeAgent().service(), role) for n in names}
-    leaves = -(-hosts // PER_LEAF)
-    dpids = [*range(1, leaves + 1), *range(10_000, 10_000 + SPINES)]
-    controller = Controller(dpids=frozenset(f"{d:016x}" for d in dpids))
+    controller = Controller(ports=switch_ports(load_graph(fabric(hosts))))
     peers["http://controller/RPC2"] = Loopback(controller.service(), role)
     table = {
         "kind": "pip",

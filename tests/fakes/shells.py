@@ -196,7 +196,7 @@ class FakeController:
     def put(self, name: str, raw: dict[str, Any]) -> dict[str, Any]:
         spec, vlink = parse_vlink(raw), parse_id(name)
         for other, theirs in self.vlinks.items():
-            if other != vlink and set(_claims(theirs)) & set(_claims(spec)):
+            if other != vlink and set(claims(theirs)) & set(claims(spec)):
                 raise Conflict("a port and tag is in use by another VLink")
         if self.vlinks.get(vlink) != spec:
             self.confirmed.discard(vlink)
@@ -215,7 +215,7 @@ class FakeController:
             raise
 
     def _away(self, spec: VLinkSpec) -> set[str]:
-        return {dpid for dpid, _, _ in _claims(spec)} & self.away
+        return {dpid for dpid, _, _ in claims(spec)} & self.away
 
     def get(self, name: str) -> dict[str, Any]:
         if name not in self.vlinks:
@@ -224,7 +224,7 @@ class FakeController:
         state = "up"
         if name in self.leaving:
             state = "pending"
-        elif name in self.broken or {(d, p) for d, p, _ in _claims(spec)} & self.dead:
+        elif name in self.broken or {(d, p) for d, p, _ in claims(spec)} & self.dead:
             state = "failed"
         elif self._away(spec):
             state = "degraded" if name in self.confirmed else "pending"
@@ -259,7 +259,7 @@ class FakeController:
         return {"port": port, "name": f"p{port}", "up": (dpid, port) not in self.dead}
 
 
-def _claims(spec: VLinkSpec) -> Iterable[tuple[str, Any, int]]:
+def claims(spec: VLinkSpec) -> Iterable[tuple[str, Any, int]]:
     yield from ((e.dpid, e.port, e.vlan) for e in spec.ends)
     yield from ((h.dpid, h.out_port, h.vlan) for h in spec.hops)
 
@@ -321,7 +321,7 @@ class Fabric:
         names = {e.features["dpid"]: e.id for e in site.substrate.nodes() if "dpid" in e.features}
         for key, spec in site.controller.vlinks.items():
             vlink = ("vlink", number, key)
-            for dpid, port, tag in _claims(spec):
+            for dpid, port, tag in claims(spec):
                 link = self._link_at(site, names[dpid], "port", port)
                 self._join(vlink, ("wire", number, link, tag))
 
