@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mip.instance.capacity import Stock, key_of, limits, protection_of
 from mip.instance.network import Network
@@ -50,6 +50,10 @@ class Carriers:
         if left not in self._vertices:
             self._vertices[left] = frozenset(self._network.index[e] for e in left)
         return self._vertices[left]
+
+    def forwarding(self, vertices: Iterable[int]) -> frozenset[int]:
+        """Those of `vertices` that pass VLinks on, whatever room they have."""
+        return frozenset(v for v in vertices if v in self._inside) - self._network.link_vertices
 
     def _fits(self, vlink: Element) -> frozenset[str]:
         key = (vlink.type, *((n, v) for n, v in vlink.features.items() if n not in PATH_FEATURES))

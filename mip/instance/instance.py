@@ -7,7 +7,7 @@ Everything is filtered here that can't be part of any mapping: hosts by type, fe
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
@@ -167,7 +167,8 @@ def compile_instance(problem: Problem, ground: Ground | None = None) -> Instance
     ends = {e.id: _ends(problem, network, e, points, refusals) for e in links}
     numbers = {point: i for i, point in enumerate(points)}
     carriers = Carriers(network, stock)
-    vlinks = tuple(_vlink(carriers, e, tuple(numbers[p] for p in ends[e.id])) for e in links)
+    every = tuple(points.values())
+    vlinks = tuple(_vlink(carriers, e, tuple(numbers[p] for p in ends[e.id]), every) for e in links)
     refusals.extend(_short_anchors(problem, stock, links))
     rules, broken = compile_rules(problem, network, list(points.values()), [v.id for v in vlinks])
     refusals.extend(broken)
@@ -248,8 +249,15 @@ def _short_anchors(problem: Problem, stock: Stock, links: list[Element]) -> list
     return out
 
 
-def _vlink(carriers: Carriers, element: Element, ends: tuple[int, ...]) -> VLink:
+def _vlink(
+    carriers: Carriers, element: Element, ends: tuple[int, ...], points: Sequence[Point]
+) -> VLink:
     demand = link_demand(element)
+    vertices = carriers.vertices(element, demand)
+    if len(ends) > 2:
+        # Where one of its VNodes is, a tree passes on without taking anything.
+        at = {v for p in ends if points[p].kind is Kind.VNODE for v in points[p].candidates}
+        vertices |= carriers.forwarding(at)
     low, high = latency_bounds(element)
     return VLink(
         element.id,
@@ -259,7 +267,7 @@ def _vlink(carriers: Carriers, element: Element, ends: tuple[int, ...]) -> VLink
         high,
         protection_of(element),
         carriers.edges(element, demand),
-        carriers.vertices(element, demand),
+        vertices,
     )
 
 
@@ -289,7 +297,7 @@ def scaled_down(instance: Instance, share: Exact) -> Instance:
     )
     carriers = Carriers(instance.network, stock)
     elements = instance.problem.request.elements
-    vlinks = [_vlink(carriers, elements[v.id], v.points) for v in instance.vlinks]
+    vlinks = [_vlink(carriers, elements[v.id], v.points, points) for v in instance.vlinks]
     return replace(instance, points=points, vlinks=tuple(vlinks), stock=stock)
 
 

@@ -77,7 +77,7 @@ class Substrate:
         if c.has("switches"):
             resources["bandwidth"] = c.amount(self.bandwidth, 2, 8)
         if c.has("vlans"):
-            resources["vlans"] = c.rng.randint(1, 3)
+            resources["vlans"] = c.rng.randint(0, 3)
 
     def _host_features(self) -> Document:
         c = self.chances
@@ -173,7 +173,7 @@ class Substrate:
             capacity = c.amount(self.bandwidth, 0 if c.some(0.1) else 1, 8)
             resources["bandwidth"] = c.pooled(capacity, "b")
         if c.has("vlans"):
-            resources["vlans"] = c.rng.randint(1, 3)
+            resources["vlans"] = c.rng.randint(0, 3)
         if c.has("others"):
             resources["tokens"] = c.rng.randint(1, 3)
         features: Document = {}
