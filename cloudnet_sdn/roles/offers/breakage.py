@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from cloudnet_sdn.roles.effects.runner import said
+from cloudnet_sdn.roles.effects.steps import said
 from cloudnet_sdn.roles.mapping.standing import Standing
 from cloudnet_sdn.roles.offers.learning import Learned, TurnedDown
 from cloudnet_sdn.store.tasks import Entry

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloudnet_sdn.ports import Refused
-from cloudnet_sdn.roles.effects.runner import Outcome, refusals
+from cloudnet_sdn.roles.effects.runner import Outcome
+from cloudnet_sdn.roles.effects.steps import refusals
 from cloudnet_sdn.roles.mapping.component import Nogoods
 from cloudnet_sdn.roles.offers.stages import Stages
 from cloudnet_sdn.roles.reserving.reservation import Place

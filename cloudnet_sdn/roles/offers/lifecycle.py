@@ -19,7 +19,8 @@ from cloudnet_sdn.model.times import timestamp
 from cloudnet_sdn.ports import Clock, CloudnetId, OfferId
 from cloudnet_sdn.roles import documents
 from cloudnet_sdn.roles.access import Access
-from cloudnet_sdn.roles.effects.runner import Effects, refusals
+from cloudnet_sdn.roles.effects.runner import Effects
+from cloudnet_sdn.roles.effects.steps import refusals
 from cloudnet_sdn.store import cloudnets, generations, offers, owners, tasks
 from cloudnet_sdn.store.contention import repeatable
 from cloudnet_sdn.store.engine import Store

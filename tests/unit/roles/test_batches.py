@@ -131,14 +131,15 @@ def comes_and_goes(tenant: Tenant) -> None:
 
 def test_killed_at_a_call_for_many_all_is_whole_or_gone(tmp_path):
     scenario = Scenario("star", False, comes_and_goes, "", (STAR, ""))
-    points = scenario.points(tmp_path / "whole", "berlin")
+    points = scenario.points(tmp_path / "whole")["berlin"]
     calls = [n for n, name in enumerate(points, 1) if "_many" in name]
     assert calls, "nothing was asked for at once"
     wrong = {}
     # At the call, once it is answered, and while what came of it is written down.
     for number in sorted({n + more for n in calls[:2] + calls[-2:] for more in (0, 1, 4)}):
-        if found := scenario.killed(tmp_path / str(number), "berlin", number):
-            wrong[number, points[number - 1]] = found
+        kill = scenario.kill(tmp_path / str(number), "berlin", number)
+        if kill.wrong:
+            wrong[number, points[number - 1]] = kill.wrong
     assert not wrong
 
 

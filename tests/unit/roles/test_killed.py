@@ -12,7 +12,7 @@ import zlib
 import pytest
 from fakes.scenarios import EVERY, called_at_once, name_of
 
-_STRIDE = {False: 13, True: 61}
+_STRIDE = {False: 9, True: 53}
 """One point of so many is tried, at a PIP and at a VNP: a kill there takes four times as long."""
 _LEAST = 15
 """Points that each case has at least: fewer would mean that they are no longer counted."""
