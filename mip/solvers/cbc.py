@@ -34,6 +34,10 @@ _AGAIN_S = 0.05
 _GRACE_S, _GRACE_SHARE = 0.2, 0.05
 """How long after its time limit CBC is ended: it looks at its clock between nodes alone."""
 
+_NO_TWOMIR = "twoMirCuts off"
+"""CBC's two-step MIR cuts can be wrong at rows with two bounds, which its preprocessing makes
+(coin-or/Cbc, issue 562): the optimum was cut off, or all solutions were."""
+
 _BUILD_S, _WRITE_S = 2e-6, 2e-6
 """What PuLP takes for each coefficient: to have the program, and to write it to a file."""
 
@@ -109,8 +113,8 @@ class Cbc:
             )
 
     def _options(self, limits: Limits) -> list[str]:
-        seeds = [f"randomCbcSeed {limits.seed + 1}", f"randomSeed {limits.seed + 1}"]
-        return seeds if self.presolve else [*seeds, "presolve off", "preprocess off"]
+        options = [f"randomCbcSeed {limits.seed + 1}", f"randomSeed {limits.seed + 1}", _NO_TWOMIR]
+        return options if self.presolve else [*options, "presolve off", "preprocess off"]
 
 
 def _problem(pulp: Any, model: LinearModel, start: Sequence[float] | None) -> tuple[Any, list[Any]]:
