@@ -230,18 +230,19 @@ def _solvers(machine: Machine) -> Iterator[Finding]:
         yield Finding("CBC", State.MISSING, f"PuLP {pulp or 'not installed'}; 3.x has it", mend)
     else:
         yield Finding("CBC", State.OK, f"in PuLP {pulp}")
-    highs = machine.version("highspy")
-    if highs:
-        yield Finding("HiGHS", State.OK, f"highspy {highs}")
-    else:
-        mend = "pip install 'cloudnet-sdn[highs]'"
-        yield Finding("HiGHS", State.NOTE, "not installed; CBC does without it", mend)
-    dask = machine.version("distributed")
-    if dask:
-        yield Finding("Dask", State.OK, f"distributed {dask}")
-    else:
-        mend = "pip install 'cloudnet-sdn[dask]'"
-        yield Finding("Dask", State.NOTE, "not installed; it is for solving on a cluster", mend)
+    for name, package, extra, without in _EXTRAS:
+        version = machine.version(package)
+        if version:
+            yield Finding(name, State.OK, f"{package} {version}")
+        else:
+            mend = f"pip install 'cloudnet-sdn[{extra}]'"
+            yield Finding(name, State.NOTE, f"not installed; {without}", mend)
+
+
+_EXTRAS = (
+    ("HiGHS", "highspy", "highs", "CBC does without it"),
+    ("Dask", "distributed", "dask", "it is for solving on a cluster"),
+)
 
 
 def _names(machine: Machine) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from cloudnet_sdn.model.states import SETTLED, CloudnetState, OfferKind, OfferState, Wanted, before
 from cloudnet_sdn.ports import CloudnetId, Json, OfferId
+from cloudnet_sdn.store.chunks import in_chunks
 from cloudnet_sdn.store.schema import cloudnets, graphs, offers, tasks
 
 
@@ -232,10 +233,8 @@ def graph(conn: sa.Connection, offer: str, layer: GraphLayer) -> str | None:
 
 def graphs_of(conn: sa.Connection, several: Iterable[str], layer: GraphLayer) -> dict[str, str]:
     """One layer's documents of several offers."""
-    every = sorted(set(several))
     found: dict[str, str] = {}
-    for first in range(0, len(every), 500):
-        some = every[first : first + 500]
+    for some in in_chunks(sorted(set(several))):
         query = sa.select(graphs.c.offer, graphs.c.graph)
         rows = conn.execute(query.where(graphs.c.layer == layer.value, graphs.c.offer.in_(some)))
         found |= {row.offer: row.graph for row in rows}
@@ -245,8 +244,7 @@ def graphs_of(conn: sa.Connection, several: Iterable[str], layer: GraphLayer) ->
 def changing(conn: sa.Connection, several: Sequence[str]) -> frozenset[str]:
     """The CloudNets among these with an offer that hasn't come to its end."""
     found: set[str] = set()
-    for first in range(0, len(several), 500):
-        some = several[first : first + 500]
+    for some in in_chunks(several):
         unsettled_ = offers.c.state.not_in([s.value for s in SETTLED])
         query = sa.select(offers.c.cloudnet).where(offers.c.cloudnet.in_(some), unsettled_)
         found |= set(conn.scalars(query))

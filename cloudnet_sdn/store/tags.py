@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from cloudnet_sdn.ports import CloudnetId
+from cloudnet_sdn.store.chunks import in_chunks
 from cloudnet_sdn.store.offers import Offer
 from cloudnet_sdn.store.schema import tags
 
 Taken = Mapping[str, frozenset[int]]
 """The tags in use, by place."""
-
-_AT_ONCE = 500
-"""Few enough for every database."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,9 +65,7 @@ def free(
 def users(conn: sa.Connection, places: Collection[str]) -> frozenset[CloudnetId]:
     """The CloudNets with a tag at one of these, also of what is yet to be removed."""
     found: set[str] = set()
-    every = sorted(places)
-    for first in range(0, len(every), _AT_ONCE):
-        some = every[first : first + _AT_ONCE]
+    for some in in_chunks(sorted(places)):
         found.update(conn.scalars(sa.select(tags.c.cloudnet).where(tags.c.link.in_(some))))
     return frozenset(map(CloudnetId, found))
 
@@ -79,10 +75,8 @@ def taken(conn: sa.Connection, places: Iterable[str] | None = None) -> Taken:
     query = sa.select(tags.c.link, tags.c.tag)
     if places is None:
         return _by_place(conn.execute(query))
-    every = sorted(set(places))
     found: dict[str, frozenset[int]] = {}
-    for first in range(0, len(every), _AT_ONCE):
-        some = every[first : first + _AT_ONCE]
+    for some in in_chunks(sorted(set(places))):
         found |= _by_place(conn.execute(query.where(tags.c.link.in_(some))))
     return found
 

@@ -7,7 +7,7 @@ left to do; the reconciler looks at nothing else.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from cloudnet_sdn.model.states import LIVE, TaskState, Wanted, agrees
 from cloudnet_sdn.ports import CloudnetId, Json, OfferId, PlannedTask, Task
 from cloudnet_sdn.store import offers
+from cloudnet_sdn.store.chunks import in_chunks
 from cloudnet_sdn.store.offers import Offer
 from cloudnet_sdn.store.schema import cloudnets, tasks
 
@@ -201,7 +202,7 @@ def current(conn: sa.Connection, cloudnet: str) -> list[Entry]:
 def in_force(conn: sa.Connection, several: Mapping[str, str]) -> dict[str, list[Entry]]:
     """The tasks of the offers that are in force, by CloudNet; told as CloudNet to offer."""
     found: dict[str, list[Entry]] = {}
-    for some in _batches(several):
+    for some in in_chunks(several):
         query = sa.select(tasks).where(
             tasks.c.cloudnet.in_(some), tasks.c.wanted != Wanted.ABSENT.value
         )
@@ -263,7 +264,7 @@ def absorb(conn: sa.Connection, offer: Offer, now: dt.datetime) -> None:
             after = old.pop(entry.succeeds).succeeds
             conn.execute(tasks.update().where(tasks.c.id == entry.id).values(succeeds=after))
             _drop(conn, [int(entry.succeeds or 0)])
-    for some in _batches(old):
+    for some in in_chunks(old):
         _want(conn, Wanted.ABSENT, now, tasks.c.id.in_(some))
 
 
@@ -296,7 +297,7 @@ def put_in_force(
                 values |= {"open": True, "due": now, "attempts": 0}
         conn.execute(tasks.update().where(tasks.c.id == entry.id).values(**values))
     _drop(conn, succeeded)
-    for some in _batches(e.id for e in old if e.id not in succeeded):
+    for some in in_chunks(e.id for e in old if e.id not in succeeded):
         _want(conn, Wanted.ABSENT, now, tasks.c.id.in_(some))
     ours = (tasks.c.cloudnet == offer.cloudnet, tasks.c.offer == offer.id)
     _want(conn, wanted, now, *ours)
@@ -304,15 +305,8 @@ def put_in_force(
 
 def _drop(conn: sa.Connection, ids: Iterable[int]) -> None:
     """Strike out what another task stands for now."""
-    for some in _batches(ids):
+    for some in in_chunks(ids):
         conn.execute(tasks.delete().where(tasks.c.id.in_(some)))
-
-
-def _batches(ids: Iterable[T], size: int = 500) -> Iterator[list[T]]:
-    """Few enough at a time for every database."""
-    every = list(ids)
-    for first in range(0, len(every), size):
-        yield every[first : first + size]
 
 
 def of_target(conn: sa.Connection, plugin: str, target: str) -> list[Entry]:
@@ -396,7 +390,7 @@ def want(
 
 def want_absent(conn: sa.Connection, several: Iterable[int], now: dt.datetime) -> None:
     """Have some tasks removed."""
-    for some in _batches(several):
+    for some in in_chunks(several):
         _want(conn, Wanted.ABSENT, now, tasks.c.id.in_(some))
 
 
@@ -462,7 +456,7 @@ def plan_again(conn: sa.Connection, entry: Entry, spec: Json, now: dt.datetime) 
 
 def sending(conn: sa.Connection, several: Iterable[Entry]) -> None:
     """Note that shells and providers are asked for these from now on."""
-    for some in _batches(e.id for e in several if not e.sent):
+    for some in in_chunks(e.id for e in several if not e.sent):
         # One that has come to something meanwhile has an answer of its own.
         mine = (tasks.c.id.in_(some), tasks.c.state == TaskState.PLANNED.value)
         conn.execute(tasks.update().where(*mine).values(answer={}))

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from cloudnet_sdn.model.states import CloudnetState, OfferState
 from cloudnet_sdn.store import substrate
+from cloudnet_sdn.store.chunks import in_chunks
 from cloudnet_sdn.store.schema import cloudnets, offers, totals, usage
 
 Key = tuple[str, str]
@@ -31,8 +32,6 @@ VNODES = "vnodes"
 """The resource that counts the VNodes on a host."""
 _PER_UNIT = {"bandwidth": 1_000, "memory": 1, "storage": 1}
 _PER_UNIT_OF_OTHERS = 1_000_000
-_AT_ONCE = 500
-"""Few enough for every database."""
 
 
 @dataclass(frozen=True)
@@ -148,10 +147,8 @@ def _move(conn: sa.Connection, before: Mapping[Key, int], after: Mapping[Key, in
         return
     # Two that are at this at once would count from the same amounts.
     revision = substrate.lock(conn) + 1
-    holders = sorted({holder for holder, _ in keys})
     known: dict[Key, int] = {}
-    for first in range(0, len(holders), _AT_ONCE):
-        some = holders[first : first + _AT_ONCE]
+    for some in in_chunks(sorted({holder for holder, _ in keys})):
         query = sa.select(totals).where(totals.c.holder.in_(some))
         known |= {(row.holder, row.resource): int(row.amount) for row in conn.execute(query)}
     new: list[dict[str, Any]] = []

@@ -159,9 +159,10 @@ class Mapping:
     def watch(self, name: str, plugin: Watching) -> None:
         """Note which elements a plugin's shell sees to be down. Raises Transient, Refused."""
         with self._store.read() as conn:
-            loaded = substrate.newest(conn)
-        if loaded is not None:
-            self.health.saw_down(name, plugin.down(documents.graph(loaded.graph)))
+            if substrate.newest_digest(conn) is None:
+                return
+            base = self.base(conn)
+        self.health.saw_down(name, plugin.down(base))
 
     def broken(self, task: Task) -> MappingOf[str, str]:
         """What a provider sees broken of a task's elements, with the reasons; nothing if away."""

@@ -74,10 +74,8 @@ def test_many_vlinks_come_and_go_with_few_calls(star):
 
 
 def test_of_several_the_one_that_is_refused_is_told_alone(star):
-    spec = {
-        "ends": [{"dpid": "00000000000000b1", "port": p, "vlan": 110} for p in (1, 2)],
-        "bandwidth": 0.0, "protection": "none", "path": [], "backup": [],
-    }  # fmt: skip
+    ends = [{"dpid": "00000000000000b1", "port": p, "vlan": 110} for p in (1, 2)]
+    spec = {"ends": ends, "bandwidth": 0.0, "protection": "none", "path": [], "backup": []}
     star.site.controller.vlinks["somebody.else"] = parse_spec(spec)
     offer = request(star, STAR)
     assert offer["state"] == "refused"

@@ -221,16 +221,22 @@ def test_a_broker_sees_a_part_degraded_until_its_provider_has_mended_it(tmp_path
     federation.stop()
 
 
+def at_one_provider(tmp_path, clock: FakeClock) -> tuple[Federation, str]:
+    """A broker that heals, with a CloudNet that runs at one of its providers; its name."""
+    federation = Federation(tmp_path, clock, settings={"vnp": HEAL})
+    offer = request(federation.vnp, PAIR, start=True)
+    federation.vnp.call("negotiation.confirm", offer["offer"])
+    federation.settle()
+    (name,) = (n for n, p in federation.pips.items() if boots(p))
+    return federation, name
+
+
 def test_a_part_that_its_provider_does_not_mend_is_found_another_place_by_the_broker(
     tmp_path, clock: FakeClock
 ):
-    federation = Federation(tmp_path, clock, settings={"vnp": HEAL})
-    vnp = federation.vnp
-    offer = request(vnp, PAIR, start=True)
-    vnp.call("negotiation.confirm", offer["offer"])
-    federation.settle()
-    (name,) = (n for n, p in federation.pips.items() if boots(p))
+    federation, name = at_one_provider(tmp_path, clock)
     there = federation.pips[name]
+    vnp = federation.vnp
     assert there.site is not None
     before = boots(there)
     letter = {"berlin": "b", "munich": "a"}[name]
@@ -254,13 +260,9 @@ def test_a_part_that_its_provider_does_not_mend_is_found_another_place_by_the_br
 def test_a_vnode_on_a_host_that_is_dead_for_its_provider_is_moved_by_the_broker_alone(
     tmp_path, clock: FakeClock
 ):
-    federation = Federation(tmp_path, clock, settings={"vnp": HEAL})
-    vnp = federation.vnp
-    offer = request(vnp, PAIR, start=True)
-    vnp.call("negotiation.confirm", offer["offer"])
-    federation.settle()
-    (name,) = (n for n, p in federation.pips.items() if boots(p))
+    federation, name = at_one_provider(tmp_path, clock)
     there = federation.pips[name]
+    vnp = federation.vnp
     before = boots(there)
     host = before["web"][0]
     there.peers[f"http://{name}.{host}/RPC2"].down = True
