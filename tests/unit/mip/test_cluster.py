@@ -72,6 +72,7 @@ def joined(tmp_path: Path, monkeypatch) -> Iterator[Callable[..., Away]]:
     scratch.mkdir()
     # Where temporary files go is read once per process.
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    # Real workers, which find the tests' jobs there.
     monkeypatch.setenv("PYTHONPATH", str(JOBS))
     made: list[Away] = []
 
